@@ -31,6 +31,7 @@ static const char *const code_names[] = {
 __attribute__((format(printf, 4, 0))) static int write_error(
 	struct error *err, int code, bool said, const char *format, va_list args)
 {
+	last_code = code;
 	if (!err)
 		return -code;
 	err->code = code;
@@ -104,7 +105,7 @@ int err_errno(struct error *err, int error_number, const char *format, ...)
 int err_wrap(struct error *err, const char *format, ...)
 {
 	if (!err)
-		return -ERR_INTERNAL;
+		return -last_code;
 	char cause[sizeof(err->message)];
 	memcpy(cause, err->message, sizeof(cause));
 	va_list args;

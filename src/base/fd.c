@@ -102,8 +102,8 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mo
 int dir_make(const char *path, mode_t mode, struct error *err)
 {
 	char partial[PATH_MAX];
-	if (!text_copy(partial, sizeof(partial), path))
-		return err_set(err, ERR_INVALID, "path too long");
+	if (!path[0] || !text_copy(partial, sizeof(partial), path))
+		return err_set(err, ERR_INVALID, "path empty or too long");
 	for (char *slash = strchr(partial + 1, '/');; slash = strchr(slash + 1, '/')) {
 		if (slash)
 			*slash = '\0';

@@ -138,21 +138,23 @@ const char *text_bytes(uint64_t bytes, char place[24])
 
 bool text_to_bytes(const char *text, uint64_t *ret)
 {
-	char *end;
-	if (text[0] < '0' || text[0] > '9')
+	/* strtod also takes "0x10" and "1e3", which nobody means as a size. */
+	char digits[32], *end;
+	size_t len = strspn(text, TEXT_DIGITS ".");
+	if (text[0] < '0' || text[0] > '9' || len >= sizeof(digits))
 		return false;
-	double number = strtod(text, &end);
-	for (int i = 0; i < 5; i++) {
-		if (*end != units[i] && *end != units[i] + ('a' - 'A'))
-			continue;
-		for (int k = 0; k <= i; k++)
-			number *= 1024;
-		end++;
-		break;
-	}
-	if (text_equal(end, "iB") || text_equal(end, "B"))
-		end += strlen(end);
-	if (*end || number < 0 || number > 9e15)
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	double number = strtod(digits, &end);
+	if (*end)
+		return false;
+	text += len;
+	const char *unit = *text && *text != ' ' ? strchr(units, *text & ~0x20) : NULL;
+	for (int i = 0; unit && i <= unit - units; i++)
+		number *= 1024;
+	text += unit != NULL;
+	bool ended = !*text || text_equal(text, "B") || (unit && text_equal(text, "iB"));
+	if (!ended || number > 9e15)
 		return false;
 	*ret = (uint64_t)number;
 	return true;

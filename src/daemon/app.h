@@ -1,0 +1,39 @@
+/* What the daemon's files share: the parsed command line and the settings. */
+#pragma once
+#include "base/error.h"
+#include "daemon/config.h"
+#include <stdbool.h>
+
+struct app {
+	const char *config_path; /* NULL for the default */
+	struct config *config;
+};
+
+/* The three ways to run; each returns the exit status. */
+int run_supervisor(struct app *app); /* starts and watches one api and one node */
+int run_api(struct app *app);
+int run_node(struct app *app); /* in the module moa-node.so */
+
+/* ready.c: tells whoever started this process that it serves: systemd through its socket, the supervisor through its pipe. */
+void ready_tell(void);
+#define READY_FD_ENV "MOAD_READY_FD"
+
+/* signals.c: blocks the signals the daemon takes, before any thread starts. */
+void signals_block(void);
+/* Waits for one: SIGTERM and SIGINT end, SIGHUP reloads, SIGCHLD is the supervisor's. */
+int signals_wait(void);
+
+/* sockets.c: listening sockets, from whoever started this process (by name, as systemd passes them) or made here. */
+enum { SOCKET_HTTP, SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_NODE, SOCKET_COUNT };
+/* The socket's name for LISTEN_FDNAMES. */
+const char *socket_name(int which);
+/* *RET is -1 when the settings say it listens nowhere. */
+int socket_take(struct app *app, int which, int *ret, struct error *err);
+
+/* folders.c */
+int folders_make(struct app *app, struct error *err);
+/* Finds the api's user; without root it is whoever runs this. */
+int api_user(struct app *app, unsigned *ret_uid, unsigned *ret_gid, struct error *err);
+
+/* sandbox.c: Landlock and seccomp for the api process. What the kernel lacks is said in the log and left out. */
+void sandbox_enter(struct app *app);

@@ -1,0 +1,55 @@
+#include "daemon/app.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "http/http.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+static const char *const names[SOCKET_COUNT] = { "http", "https", "admin", "node" };
+
+const char *socket_name(int which)
+{
+	return names[which];
+}
+
+/* The descriptor passed under that name, or -1. */
+static int passed(const char *name)
+{
+	char **fd_names = NULL;
+	int count = sd_listen_fds_with_names(0, &fd_names), found = -1;
+	for (int i = 0; i < count; i++) {
+		if (text_equal(fd_names[i], name))
+			found = SD_LISTEN_FDS_START + i;
+		free(fd_names[i]);
+	}
+	free(fd_names);
+	return found;
+}
+
+static const char *address_of(struct app *app, int which)
+{
+	struct config *config = app->config;
+	switch (which) {
+	case SOCKET_HTTP:
+		return config->api_http;
+	case SOCKET_HTTPS:
+		return config->api_https;
+	case SOCKET_ADMIN:
+		return config_path(config, "unix:%s/admin.sock", config->moad_run_dir);
+	default:
+		return config_path(config, "unix:%s/node.sock", config->moad_run_dir);
+	}
+}
+
+int socket_take(struct app *app, int which, int *ret, struct error *err)
+{
+	const char *address = address_of(app, which);
+	*ret = passed(names[which]);
+	if (*ret >= 0 || !address[0])
+		return 0;
+	/* Both unix sockets are for root; the node's is opened to the api's group by folders_make's caller. */
+	int rc = http_listen(address, 0600, ret, err);
+	return rc < 0 ? err_wrap(err, "%s", names[which]) : 0;
+}
