@@ -28,6 +28,9 @@ static const char *const code_names[] = {
 	[ERR_INTERNAL] = "internal",
 };
 
+/* The code of this thread's last error, for err_wrap where the caller wants no words. */
+static _Thread_local int last_code;
+
 __attribute__((format(printf, 4, 0))) static int write_error(
 	struct error *err, int code, bool said, const char *format, va_list args)
 {

@@ -24,6 +24,8 @@ struct ctl {
 /* options.c: arguments of a verb into the JSON object of its parameters (in the arena); ERR_INVALID or ERR_MISSING say what is wrong. */
 int ctl_read_options(struct ctl *ctl, const struct call_row *row, int argc, char **argv, const char **ret_json,
 	bool *ret_help, struct error *err);
+/* Takes an option every verb has: --json, --yes, --no-wait, --quiet, --help. */
+bool ctl_take_common(struct ctl *ctl, const char *option, bool *ret_help);
 /* The option of a field: "ssh_keys" is --ssh-keys. PLACE holds 64 bytes. */
 const char *ctl_option_name(const struct field *field, char place[64]);
 

@@ -121,15 +121,16 @@ static int read_global(struct ctl *ctl, int argc, char **argv, enum ctl_exit *re
 {
 	int i = 1;
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (text_equal(argv[i], "--json")) {
-			ctl->json = true;
+		bool help = false;
+		if (ctl_take_common(ctl, argv[i], &help)) {
+			if (!help)
+				continue;
+			ctl_print_usage();
+			return -1;
 		} else if ((text_equal(argv[i], "-s") || text_equal(argv[i], "--socket")) && i + 1 < argc) {
 			ctl->socket_path = argv[++i];
 		} else if (text_equal(argv[i], "-V") || text_equal(argv[i], "--version")) {
 			puts("moactl " MOA_VERSION);
-			return -1;
-		} else if (text_equal(argv[i], "-h") || text_equal(argv[i], "--help")) {
-			ctl_print_usage();
 			return -1;
 		} else {
 			fprintf(stderr, "moactl: there is no option %s; see moactl --help\n", argv[i]);

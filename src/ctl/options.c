@@ -36,7 +36,7 @@ static const struct field *positional_field(const struct call_row *row, size_t n
 	return NULL;
 }
 
-static bool take_common(struct ctl *ctl, const char *option, bool *ret_help)
+bool ctl_take_common(struct ctl *ctl, const char *option, bool *ret_help)
 {
 	if (text_equal(option, "--json"))
 		return ctl->json = true;
@@ -122,7 +122,7 @@ int ctl_read_options(struct ctl *ctl, const struct call_row *row, int argc, char
 	for (int i = 0; i < argc; i++) {
 		const struct field *field;
 		int rc = 0;
-		if (take_common(ctl, argv[i], ret_help))
+		if (ctl_take_common(ctl, argv[i], ret_help))
 			continue;
 		if (argv[i][0] == '-' && argv[i][1])
 			rc = take_option(&options, argc, argv, &i, err);

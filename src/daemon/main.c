@@ -5,6 +5,7 @@
 #include "base/module.h"
 #include "base/text.h"
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +29,7 @@ static const struct option options[] = { { "config", required_argument, NULL, 'c
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 } };
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, ARENAS = 2 };
 
 static enum log_level level_of(const char *name)
 {
@@ -83,6 +84,8 @@ static int run_mode(const struct mode *mode, struct app *app)
 	app->config = config;
 	log_open(level_of(config->moad_log_level), mode->part);
 	signals_block();
+	/* Few allocations and many waiting threads: an arena for each would cost more than the lock. */
+	mallopt(M_ARENA_MAX, ARENAS);
 	return mode->run(app);
 }
 

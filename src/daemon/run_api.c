@@ -65,9 +65,7 @@ static int drop_root(struct app *app, struct error *err)
 	unsigned uid, gid;
 	if (geteuid() != 0)
 		return 0;
-	int rc = folders_make(app, err);
-	if (rc == 0)
-		rc = api_user(app, &uid, &gid, err);
+	int rc = api_user(app, &uid, &gid, err);
 	if (rc < 0)
 		return rc;
 	if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
@@ -103,7 +101,8 @@ static void serve_until_ended(struct app *app)
 static int open_and_serve(struct app *app, struct error *err)
 {
 	int fds[SOCKET_COUNT] = { -1, -1, -1, -1 };
-	int rc = 0;
+	/* Whoever starts this process as another user has made them. */
+	int rc = geteuid() == 0 ? folders_make(app, err) : 0;
 	for (int which = SOCKET_HTTP; rc == 0 && which <= SOCKET_ADMIN; which++)
 		rc = socket_take(app, which, &fds[which], err);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "db/connection.h"
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -49,13 +50,20 @@ static void let_go(struct anchor *anchor)
 	anchor->connection->driver->rollback(anchor->connection->session);
 }
 
+static int open_connection(struct anchor *anchor)
+{
+	int rc = connection_open(anchor->url, &anchor->connection, NULL);
+	/* While it waits for readers to write the log back, writers wait for it. */
+	return rc < 0 ? rc : run(anchor, "PRAGMA busy_timeout = 50");
+}
+
 static void hold(struct anchor *anchor)
 {
 	int64_t now_ms = clock_monotonic_ms();
-	if (!anchor->connection && connection_open(anchor->url, &anchor->connection, NULL) < 0)
+	if (!anchor->connection && open_connection(anchor) < 0)
 		return;
 	if (now_ms - anchor->checkpoint_ms >= CHECKPOINT_MS) {
-		run(anchor, "PRAGMA wal_checkpoint(PASSIVE)");
+		run(anchor, "PRAGMA wal_checkpoint(RESTART)");
 		anchor->checkpoint_ms = now_ms;
 	}
 	anchor->is_held = run(anchor, "BEGIN") == 0;
@@ -131,9 +139,19 @@ void anchor_free(struct anchor *anchor)
 	free(anchor);
 }
 
+/* The thread takes no signals: they are the program's. */
+static void start_thread(struct anchor *anchor)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	anchor->is_running = pthread_create(&anchor->thread, NULL, take_turns, anchor) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void anchor_count(struct anchor *anchor)
 {
 	/* The thread never lets the count fall to the start again, so this is true once. */
 	if (atomic_fetch_add_explicit(&anchor->count, 1, memory_order_relaxed) == START_COUNT)
-		anchor->is_running = pthread_create(&anchor->thread, NULL, take_turns, anchor) == 0;
+		start_thread(anchor);
 }

@@ -16,9 +16,9 @@ static const struct row_reader reader = {sizeof(struct location), location_read}
 int db_location_set(struct db *db, const struct location *location, struct error *err)
 {
 	int rc = db_exec(db,
-		"INSERT INTO location (id, name, datacenter, ipv6_ready, private_network) VALUES ($1, $2, "
-		"$3, $4, $5)"
-		" ON CONFLICT (id) DO UPDATE SET name = excluded.name, datacenter = excluded.datacenter,"
+		"INSERT INTO location (id, name, datacenter, ipv6_ready, private_network)"
+		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET"
+		" name = excluded.name, datacenter = excluded.datacenter,"
 		" ipv6_ready = excluded.ipv6_ready, private_network = excluded.private_network",
 		BIND(AS_TEXT(location->id), AS_TEXT(location->name), AS_TEXT(location->datacenter),
 			AS_INT(location->ipv6_ready), AS_INT(location->private_network)),

@@ -26,13 +26,12 @@ int db_plan_set(struct db *db, const struct plan *plan, int64_t *ret_id, struct 
 		"INSERT INTO plan (name, disk_bytes, ram_bytes, swap_bytes, cpu_percent, process_max,"
 		" monthly_data_bytes, data_multiplier, ipv6_max, private_network, abuse_points_max)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO UPDATE SET"
-		" disk_bytes = excluded.disk_bytes, ram_bytes = excluded.ram_bytes, swap_bytes = "
-		"excluded.swap_bytes,"
-		" cpu_percent = excluded.cpu_percent, process_max = excluded.process_max,"
-		" monthly_data_bytes = excluded.monthly_data_bytes, data_multiplier = "
-		"excluded.data_multiplier,"
-		" ipv6_max = excluded.ipv6_max, private_network = excluded.private_network,"
-		" abuse_points_max = excluded.abuse_points_max RETURNING id";
+		" disk_bytes = excluded.disk_bytes, ram_bytes = excluded.ram_bytes,"
+		" swap_bytes = excluded.swap_bytes, cpu_percent = excluded.cpu_percent,"
+		" process_max = excluded.process_max, monthly_data_bytes = excluded.monthly_data_bytes,"
+		" data_multiplier = excluded.data_multiplier, ipv6_max = excluded.ipv6_max,"
+		" private_network = excluded.private_network, abuse_points_max = excluded.abuse_points_max"
+		" RETURNING id";
 	return db_number(db, sql,
 		BIND(AS_TEXT(plan->name), AS_INT(plan->disk_bytes), AS_INT(plan->ram_bytes),
 			AS_INT(plan->swap_bytes), AS_INT(plan->cpu_percent), AS_INT(plan->process_max),

@@ -35,9 +35,8 @@ static size_t *order_of(
 /* A window the store knows counts on, a newer one starts at the delta's points; the store's is kept when it
  * is the newer one: another process has just turned the page. */
 static const char add_sql[] =
-	"INSERT INTO points (veid, window_15min_s, used_15min, window_24h_s, used_24h) VALUES ($1, $2, $4, "
-	"$3, $4)"
-	" ON CONFLICT (veid) DO UPDATE SET"
+	"INSERT INTO points (veid, window_15min_s, used_15min, window_24h_s, used_24h)"
+	" VALUES ($1, $2, $4, $3, $4) ON CONFLICT (veid) DO UPDATE SET"
 	" used_15min = excluded.used_15min + CASE WHEN points.window_15min_s >= excluded.window_15min_s"
 	" THEN points.used_15min ELSE 0 END,"
 	" used_24h = excluded.used_24h + CASE WHEN points.window_24h_s >= excluded.window_24h_s"
@@ -108,13 +107,12 @@ static int compare_sources(const void *a, const void *b, void *deltas_)
 static int add_guesses(
 	struct connection *connection, const struct guess_delta *delta, int64_t *total, struct error *err)
 {
-	static const char sql[] = "INSERT INTO guess (source, window_s, total) VALUES ($1, $2, $3) ON "
-				  "CONFLICT (source) DO UPDATE SET"
-				  " total = excluded.total + CASE WHEN guess.window_s >= excluded.window_s "
-				  "THEN guess.total ELSE 0 END,"
-				  " window_s = CASE WHEN guess.window_s >= excluded.window_s THEN "
-				  "guess.window_s ELSE excluded.window_s END"
-				  " RETURNING total";
+	static const char sql[] =
+		"INSERT INTO guess (source, window_s, total) VALUES ($1, $2, $3)"
+		" ON CONFLICT (source) DO UPDATE SET total = excluded.total"
+		" + CASE WHEN guess.window_s >= excluded.window_s THEN guess.total ELSE 0 END,"
+		" window_s = CASE WHEN guess.window_s >= excluded.window_s"
+		" THEN guess.window_s ELSE excluded.window_s END RETURNING total";
 	*total = 0;
 	int rc =
 		delta->count

@@ -92,9 +92,8 @@ static int write_pool(struct connection *connection, struct pool_change *change,
 		"INSERT INTO pool (name, node_id, family, prefix_len, cidr, gateway, first, last)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO UPDATE SET"
 		" node_id = excluded.node_id, family = excluded.family, prefix_len = excluded.prefix_len,"
-		" cidr = excluded.cidr, gateway = excluded.gateway, first = excluded.first, last = "
-		"excluded.last"
-		" RETURNING id",
+		" cidr = excluded.cidr, gateway = excluded.gateway, first = excluded.first,"
+		" last = excluded.last RETURNING id",
 		BIND(AS_TEXT(pool->name), AS_INT(change->node_id), AS_INT(range->family),
 			AS_INT(range->family == 4 ? range->prefix_len : 64), AS_TEXT(pool->cidr),
 			AS_TEXT(pool->gateway ? pool->gateway : ""), AS_TEXT(pool->first ? pool->first : ""),

@@ -63,9 +63,8 @@ int db_vps_set_wanted_running(struct db *db, int64_t veid, bool wanted, struct e
 int db_vps_set_suspended(struct db *db, int64_t veid, bool suspended, struct error *err)
 {
 	return update_vps(db,
-		"UPDATE vps SET suspended = $2,"
-		" suspension_count = suspension_count + CASE WHEN $2 > suspended THEN 1 ELSE 0 END WHERE "
-		"veid = $1",
+		"UPDATE vps SET suspended = $2, suspension_count = suspension_count"
+		" + CASE WHEN $2 > suspended THEN 1 ELSE 0 END WHERE veid = $1",
 		BIND(AS_INT(veid), AS_INT(suspended)), err);
 }
 

@@ -123,9 +123,8 @@ int db_work_list(struct db *db, bool unfinished_only, int limit, struct arena *a
 int db_work_update(struct db *db, const struct work *work, struct error *err)
 {
 	int rc = db_exec(db,
-		"UPDATE work SET step = $2, state = $3, percent = $4, message = $5, error = $6, updated_s = "
-		"$7"
-		" WHERE id = $1",
+		"UPDATE work SET step = $2, state = $3, percent = $4, message = $5, error = $6,"
+		" updated_s = $7 WHERE id = $1",
 		BIND(AS_INT(work->id), AS_INT(work->step), AS_TEXT(work_state_name(work->state)),
 			AS_INT(work->percent), AS_TEXT(or_empty(work->message)),
 			AS_TEXT(or_empty(work->error)), AS_INT(work->updated_s)),

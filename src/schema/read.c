@@ -60,6 +60,8 @@ static int from_param(const struct field *field, const struct param *param, stru
 	int64_t number;
 	uint64_t size;
 	int rc;
+	if (field->type != FIELD_BYTES && memchr(param->value, '\0', param->value_len))
+		return refuse(field, err);
 	switch (field->type) {
 	case FIELD_TEXT:
 		rc = field_check_text(field, param->value, param->value_len, err);
@@ -70,8 +72,7 @@ static int from_param(const struct field *field, const struct param *param, stru
 		*(struct field_bytes *)place = (struct field_bytes){ param->value, param->value_len };
 		return rc;
 	case FIELD_INT:
-		if (strlen(param->value) != param->value_len ||
-			!text_to_int64(param->value, INT64_MIN, INT64_MAX, &number))
+		if (!text_to_int64(param->value, INT64_MIN, INT64_MAX, &number))
 			return refuse(field, err);
 		return store_number(field, number, place, err);
 	case FIELD_SIZE:
@@ -123,6 +124,8 @@ static int list_from_json(const struct field *field, const struct json *json, st
 {
 	struct field_list *list = place;
 	size_t count = json_count(json);
+	if (!json_is_array(json))
+		return refuse(field, err);
 	list->items = arena_alloc(arena, count * field->record->size);
 	for (list->count = 0; list->count < count; list->count++) {
 		void *item = (char *)list->items + list->count * field->record->size;
@@ -133,12 +136,20 @@ static int list_from_json(const struct field *field, const struct json *json, st
 	return 0;
 }
 
-static void texts_from_json(const struct json *json, struct arena *arena, struct field_texts *ret)
+static int texts_from_json(const struct field *field, const struct json *json, struct arena *arena,
+	struct field_texts *ret, struct error *err)
 {
-	ret->count = json_count(json);
-	ret->items = arena_array(arena, ret->count, const char *);
-	for (size_t i = 0; i < ret->count; i++)
-		ret->items[i] = arena_strdup(arena, json_text(json_at(json, i), ""));
+	size_t count = json_count(json);
+	if (!json_is_array(json))
+		return refuse(field, err);
+	ret->items = arena_array(arena, count, const char *);
+	for (ret->count = 0; ret->count < count; ret->count++) {
+		const char *text = json_text(json_at(json, ret->count), NULL);
+		if (!text)
+			return refuse(field, err);
+		ret->items[ret->count] = arena_strdup(arena, text);
+	}
+	return 0;
 }
 
 /* A JSON value as a command line or a form would send it, so that one set of rules checks both. */
@@ -170,8 +181,7 @@ static int from_json(const struct field *field, const struct json *json, struct 
 	case FIELD_BOOL:
 		return scalar_from_json(field, json, arena, place, err);
 	case FIELD_TEXTS:
-		texts_from_json(json, arena, place);
-		return 0;
+		return texts_from_json(field, json, arena, place, err);
 	case FIELD_LIST:
 		return list_from_json(field, json, arena, place, err);
 	case FIELD_OBJECT:

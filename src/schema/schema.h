@@ -100,7 +100,7 @@ enum call_flag {
 	CALL_LIVE = 4,	  /* reads the guest: refused while locked */
 	CALL_CONFIRM = 8, /* a command asks before it, unless --yes */
 	CALL_WAITS = 16,  /* answers with a work id; a command waits for its end unless --no-wait */
-	CALL_HIDDEN = 32, /* not offered as a command of its own */
+	CALL_READS = 32,  /* of an operator: changes nothing, so it is not worth a line in the log */
 };
 
 struct call_options {

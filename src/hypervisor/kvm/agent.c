@@ -17,7 +17,8 @@ enum {
 	PLACE_TIMEOUT_MS = 10000, /* for one of the places libvirtd has for agents */
 	POLL_FIRST_MS = 5,
 	POLL_MAX_MS = 250,
-	COLLECT_MS = 1000, /* for the output of a program that was killed */
+	AGENT_BYTES_PER_MS = 200,		       /* an emulated guest reads no faster */
+	COLLECT_MS = AGENT_KILL_AFTER_S * 1000 + 1500, /* for the output of a program over its time */
 	MUTE_FIRST_MS = 5000,
 	MUTE_MAX_MS = 20000,
 	DEFAULT_TIMEOUT_MS = 30000,
@@ -124,10 +125,12 @@ static int send_command(const struct talk *talk, const struct buffer *command, i
 	return 0;
 }
 
-static int64_t left_ms(const struct talk *talk)
+/* The time limit of one command: what is left of the whole, and not more than it can honestly take. */
+static int64_t left_ms(const struct talk *talk, size_t command_len)
 {
-	int64_t left = talk->deadline_ms - clock_monotonic_ms();
-	return left < COMMAND_TIMEOUT_MS ? left : COMMAND_TIMEOUT_MS;
+	int64_t left = talk->deadline_ms - clock_monotonic_ms(),
+		honest = COMMAND_TIMEOUT_MS + (int64_t)command_len / AGENT_BYTES_PER_MS;
+	return left < honest ? left : honest;
 }
 
 /* Starts the program; its process id in *PID. The command may hold a password. */
@@ -138,7 +141,7 @@ static int start_program(
 	owned_mem char *reply = NULL;
 	int rc = agent_write_exec(request, talk->keep, &command, err);
 	if (rc == 0)
-		rc = send_command(talk, &command, left_ms(talk), &reply, err);
+		rc = send_command(talk, &command, left_ms(talk, command.len), &reply, err);
 	mem_wipe(command.data, command.len);
 	return rc < 0 ? rc : agent_read_pid(reply, strlen(reply), pid, err);
 }
@@ -159,12 +162,12 @@ static int await_program(
 {
 	int pause_ms = POLL_FIRST_MS;
 	while (!*exited) {
-		int64_t left = left_ms(talk);
+		int64_t left = left_ms(talk, 0);
 		if (left <= 0)
 			return 0;
 		poll(NULL, 0, pause_ms < left ? pause_ms : (int)left);
 		pause_ms = pause_ms * 3 / 2 < POLL_MAX_MS ? pause_ms * 3 / 2 : POLL_MAX_MS;
-		left = left_ms(talk);
+		left = left_ms(talk, 0);
 		int rc = ask_status(talk, pid, left > 0 ? left : 0, exited, result, err);
 		if (rc < 0)
 			return rc;
@@ -172,7 +175,7 @@ static int await_program(
 	return 0;
 }
 
-/* Kills the program and takes what it had written. */
+/* Ends the program and takes what it had written. */
 static void end_program(struct talk *talk, int64_t pid, struct exec_result *result)
 {
 	owned_in(buffer_done) struct buffer command = BUFFER_INIT(512);
@@ -181,7 +184,7 @@ static void end_program(struct talk *talk, int64_t pid, struct exec_result *resu
 	bool exited = false;
 	talk->deadline_ms = clock_monotonic_ms() + COLLECT_MS;
 	agent_write_kill(pid, &command);
-	int rc = send_command(talk, &command, COLLECT_MS, &reply, &why);
+	int rc = send_command(talk, &command, left_ms(talk, 0), &reply, &why);
 	if (rc == 0)
 		rc = await_program(talk, pid, &exited, result, &why);
 	if (rc < 0 || !exited)

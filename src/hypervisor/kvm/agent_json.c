@@ -22,11 +22,12 @@ static const char session_script[] = "{ read -r _ _ _ _ group _ </proc/$$/stat; 
 				     "exec /bin/sh -c \"$0\" sh \"$@\"";
 /* $1 is the number of bytes to pass on, the rest the program. Descriptor 4 is the way out, 3 carries the exit
  * status past the pipe. What is over is read and thrown away, so that the program is not stopped by it. What
- * the outer shell remarks ("Terminated") is not wanted. */
+ * the outer shell remarks ("Terminated") is not wanted. The reader outlives a first signal to the group, so
+ * that what it has read is not lost. */
 static const char bounded_script[] =
 	"keep=$1; shift; exec 4>&1 2>/dev/null\n"
 	"status=$({ { /bin/sh -c 'exec \"$@\" 2>&1' sh \"$@\" 3>&- 4>&-; echo $? >&3; } |\n"
-	"\t{ head -c \"$keep\"; exec cat >/dev/null; } 3>&- >&4; } 3>&1)\n"
+	"\t{ trap '' TERM; head -c \"$keep\"; exec cat >/dev/null; } 3>&- >&4; } 3>&1)\n"
 	"exit \"$status\"";
 
 static int check(const struct exec_request *request, struct error *err)
@@ -99,8 +100,9 @@ void agent_write_kill(int64_t pid, struct buffer *out)
 {
 	buffer_addf(out,
 		"{\"execute\":\"guest-exec\",\"arguments\":{\"path\":\"/bin/sh\",\"arg\":[\"-c\","
-		"\"kill -KILL -- -%" PRId64 " || kill -KILL %" PRId64 "\"],\"capture-output\":false}}",
-		pid, pid);
+		"\"kill -TERM -- -$0 || kill -TERM $0; sleep %d; kill -KILL -- -$0 || kill -KILL "
+		"$0\",\"%" PRId64 "\"],\"capture-output\":false}}",
+		AGENT_KILL_AFTER_S, pid);
 }
 
 int agent_read_pid(const char *reply, size_t len, int64_t *ret, struct error *err)

@@ -12,6 +12,7 @@ enum {
 	AGENT_OUTPUT_MAX = 3000000,
 	AGENT_INPUT_MAX = 3000000,
 	AGENT_COMMAND_MAX = 4194304 - 4096,
+	AGENT_KILL_AFTER_S = 1,
 };
 
 /* Appends the guest-exec command. Output and errors of a program that is not detached come back in one
@@ -20,7 +21,8 @@ enum {
 int agent_write_exec(const struct exec_request *request, size_t keep, struct buffer *out, struct error *err);
 /* Appends the guest-exec-status command. */
 void agent_write_status(int64_t pid, struct buffer *out);
-/* Appends the command that ends process PID with all that it started. */
+/* Appends the command that ends process PID with all that it started: asks them, and kills what is left after
+ * AGENT_KILL_AFTER_S. */
 void agent_write_kill(int64_t pid, struct buffer *out);
 
 /* The process id in the answer to guest-exec; ERR_PROTOCOL when there is none. */

@@ -14,8 +14,8 @@
 enum {
 	RETRY_FIRST_MS = 100,
 	RETRY_MAX_MS = 2000,
-	CALLER_WAIT_MS = 500,	  /* for a connection that is being opened */
-	CLOSE_WAIT_MS = 5000,	  /* for the keeper, which a stuck libvirtd may hold */
+	CALLER_WAIT_MS = 3000, /* for a libvirtd that is there but slow; one that is away is known at once */
+	CLOSE_WAIT_MS = 5000,  /* for the keeper, which a stuck libvirtd may hold */
 	KEEPALIVE_INTERVAL_S = 5, /* three unanswered in a row end a connection */
 	KEEPALIVE_COUNT = 3,
 	AGENT_PLACES = 4, /* a link; below libvirtd's five */
