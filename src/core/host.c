@@ -146,6 +146,7 @@ void host_close(struct host *host)
 		pool_close(host->pool);
 	free(host->busy);
 	free(host->stopped);
+	free(host->prepared);
 	pthread_cond_destroy(&host->changed);
 	pthread_mutex_destroy(&host->lock);
 	free(host);

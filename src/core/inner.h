@@ -3,8 +3,9 @@
 #include "core/host.h"
 #include <pthread.h>
 
-enum { HYPERVISOR_COUNT = 2, NAME_SIZE = 32, PATH_SIZE = 512 };
+enum { HYPERVISOR_COUNT = 2, NAME_SIZE = 32, PATH_SIZE = 512, PREPARED_SIZE = 16 };
 
+struct prepared;
 struct host {
 	struct host_config config;
 	struct db *db; /* borrowed */
@@ -22,6 +23,8 @@ struct host {
 	size_t busy_count, busy_capacity;
 	int64_t *stopped; /* containers that stopped by themselves: to be unmounted */
 	size_t stopped_count, stopped_capacity;
+	struct prepared *prepared; /* what was last told of which VPS: prepare.c */
+	size_t prepared_count;
 	bool closing;
 	pthread_t keeper;
 	bool keeper_started;
@@ -53,6 +56,8 @@ int guest_release_disk(struct guest *guest, struct error *err);
 int guest_is_running(struct guest *guest, bool *ret, struct error *err);
 /* Writes definition, network rules and seed as the store has them now; the disk must exist. */
 int guest_prepare(struct guest *guest, struct error *err);
+/* Whether nothing has changed since it was last prepared by this process. */
+bool guest_is_prepared(struct guest *guest);
 /* Takes definition, rules and mount away; the disk stays. */
 int guest_forget(struct guest *guest, struct error *err);
 

@@ -11,6 +11,14 @@ int guest_is_running(struct guest *guest, bool *ret, struct error *err)
 	return rc;
 }
 
+static int mount_disk(struct guest *guest, struct error *err)
+{
+	char place[PATH_SIZE];
+	if (guest->vps.type != VPS_OVZ || guest->host->config.simulated)
+		return 0;
+	return disk_mount(guest->host->pool, guest->vps.veid, place, sizeof(place), err);
+}
+
 int guest_start(struct guest *guest, struct error *err)
 {
 	bool running = false;
@@ -19,9 +27,16 @@ int guest_start(struct guest *guest, struct error *err)
 		return rc;
 	if (running)
 		return 0;
-	rc = guest_prepare(guest, err);
+	/* Telling libvirt what it knows costs as much as starting: only what changed is told again. */
+	bool known = guest_is_prepared(guest);
+	rc = known ? mount_disk(guest, err) : guest_prepare(guest, err);
 	if (rc == 0)
 		rc = guest->ops->start(guest->hv, guest->name, err);
+	if (rc == -ERR_NOT_FOUND && known) {
+		rc = guest_prepare(guest, err);
+		if (rc == 0)
+			rc = guest->ops->start(guest->hv, guest->name, err);
+	}
 	/* A container that did not start leaves no mount behind. */
 	if (rc < 0)
 		guest_release_disk(guest, NULL);

@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { GRACE_MS = 10000, THREADS_MAX = 4 };
@@ -98,9 +99,20 @@ static void serve_until_ended(struct app *app)
 	}
 }
 
+/* Each connection is a descriptor; the soft limit of most systems is 1,024. */
+static void allow_many_connections(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int open_and_serve(struct app *app, struct error *err)
 {
 	int fds[SOCKET_COUNT] = { -1, -1, -1, -1 };
+	allow_many_connections();
 	/* Whoever starts this process as another user has made them. */
 	int rc = geteuid() == 0 ? folders_make(app, err) : 0;
 	for (int which = SOCKET_HTTP; rc == 0 && which <= SOCKET_ADMIN; which++)

@@ -37,17 +37,18 @@ static bool is_absolute_path(const char *text)
 static const struct {
 	bool (*is)(const char *text);
 	const char *takes;
+	bool is_short; /* the form itself bounds its length */
 } formats[] = {
 	[FORMAT_ANY] = { is_any, "a text" },
 	[FORMAT_HOSTNAME] = { name_is_hostname, "a host name (letters, digits, hyphens and dots)" },
 	[FORMAT_TEMPLATE] = { name_is_template, "a template's name such as debian-12-x86_64" },
 	[FORMAT_IDENTIFIER] = { name_is_identifier, "a name (letters, digits, dots, hyphens, underscores)" },
-	[FORMAT_LOCATION] = { name_is_location, "a location such as USCA_1" },
-	[FORMAT_EMAIL] = { name_is_email, "an email address" },
-	[FORMAT_IPV4] = { name_is_ipv4, "an IPv4 address" },
-	[FORMAT_IP] = { is_ip, "an IP address" },
-	[FORMAT_VPS_TYPE] = { is_vps_type, "kvm or ovz" },
-	[FORMAT_SHA256] = { is_sha256, "a SHA-256 checksum of 64 lower-case hex digits" },
+	[FORMAT_LOCATION] = { name_is_location, "a location such as USCA_1", true },
+	[FORMAT_EMAIL] = { name_is_email, "an email address", true },
+	[FORMAT_IPV4] = { name_is_ipv4, "an IPv4 address", true },
+	[FORMAT_IP] = { is_ip, "an IP address", true },
+	[FORMAT_VPS_TYPE] = { is_vps_type, "kvm or ovz", true },
+	[FORMAT_SHA256] = { is_sha256, "a SHA-256 checksum of 64 lower-case hex digits", true },
 	[FORMAT_PATH] = { is_absolute_path, "an absolute path" },
 };
 
@@ -58,6 +59,25 @@ static int64_t text_max(const struct field *field)
 	return field->options.max ? field->options.max : TEXT_DEFAULT_MAX;
 }
 
+static void size_takes(const struct field *field, char *place, size_t size)
+{
+	char min[24];
+	if (field->options.min)
+		snprintf(place, size, "a size such as 512M or 20G, of at least %s",
+			text_bytes((uint64_t)field->options.min, min));
+	else
+		snprintf(place, size, "a size such as 512M or 20G");
+}
+
+static void text_takes(const struct field *field, char *place, size_t size)
+{
+	const char *takes = formats[field->options.format].takes;
+	if (formats[field->options.format].is_short)
+		snprintf(place, size, "%s", takes);
+	else
+		snprintf(place, size, "%s of at most %lld bytes", takes, (long long)text_max(field));
+}
+
 const char *field_takes(const struct field *field, char *place, size_t size)
 {
 	switch (field->type) {
@@ -66,15 +86,14 @@ const char *field_takes(const struct field *field, char *place, size_t size)
 			(long long)(field->options.max ? field->options.max : INT64_MAX));
 		break;
 	case FIELD_SIZE:
-		snprintf(place, size, "a size such as 512M or 20G");
+		size_takes(field, place, size);
 		break;
 	case FIELD_BOOL:
 		snprintf(place, size, "1 or 0");
 		break;
 	case FIELD_TEXT:
 	case FIELD_BYTES:
-		snprintf(place, size, "%s of at most %lld bytes", formats[field->options.format].takes,
-			(long long)text_max(field));
+		text_takes(field, place, size);
 		break;
 	case FIELD_TEXTS:
 	case FIELD_MAP:

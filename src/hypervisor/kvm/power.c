@@ -80,7 +80,7 @@ static int press(struct hypervisor *hv, const char *name, struct error *err)
 static int press_until_stopped(
 	struct hypervisor *hv, const char *name, int64_t deadline_ms, struct error *err)
 {
-	int64_t press_ms = clock_monotonic_ms();
+	int64_t press_ms = clock_monotonic_ms() + PRESS_AGAIN_MS;
 	for (;;) {
 		uint64_t seen = virt_connections_count(hv->connections);
 		int rc = is_running(hv, name, err);
@@ -100,9 +100,10 @@ static int press_until_stopped(
 	}
 }
 
-int kvm_power_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct error *err)
+/* Both ways of asking at once: the button for systems without an agent, the agent for those that ignore the
+ * button. */
+static int ask_to_stop(struct hypervisor *hv, const char *name, struct error *err)
 {
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	bool agent = false;
 	{
 		owned_in(virt_lease_done) struct virt_lease lease = {0};
@@ -114,9 +115,18 @@ int kvm_power_stop(struct hypervisor *hv, const char *name, int timeout_ms, stru
 			return 0;
 		agent = has_agent(domain);
 	}
-	if (agent)
+	int rc = press(hv, name, err);
+	/* It may hold the call for seconds, so the connection above is given back first. */
+	if (rc == 0 && agent)
 		agent_shutdown(&hv->agents, hv->connections, name);
-	return press_until_stopped(hv, name, deadline_ms, err);
+	return rc;
+}
+
+int kvm_power_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct error *err)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	int rc = ask_to_stop(hv, name, err);
+	return rc < 0 ? rc : press_until_stopped(hv, name, deadline_ms, err);
 }
 
 int kvm_power_kill(struct hypervisor *hv, const char *name, struct error *err)
