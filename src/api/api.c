@@ -10,7 +10,6 @@ int api_open(const struct api_config *config, struct db *db, struct api **ret, s
 	api->db = db;
 	if (sodium_init() < 0)
 		return err_set(err, ERR_INTERNAL, "libsodium does not start");
-	api->nodes = node_client_new();
 	int rc = db_secret(db, "api_key_hash", api->key_secret, err);
 	if (rc == 0)
 		rc = limits_open(api, err);
@@ -26,8 +25,6 @@ void api_close(struct api *api)
 		counters_free(api->points);
 	if (api->guesses)
 		counters_free(api->guesses);
-	if (api->nodes)
-		node_client_free(api->nodes);
 	mem_wipe(api->key_secret, sizeof(api->key_secret));
 	free(api);
 }
@@ -35,7 +32,7 @@ void api_close(struct api *api)
 int call_ask_node(struct call *call, const char *endpoint, enum node_message message, const void *args, void *reply,
 	struct error *err)
 {
-	return node_ask(call->api->nodes, endpoint, message, args, reply, call->arena, err);
+	return node_ask(endpoint, message, args, reply, call->arena, err);
 }
 
 int call_ask(struct call *call, enum node_message message, const void *args, void *reply, struct error *err)
@@ -45,9 +42,10 @@ int call_ask(struct call *call, enum node_message message, const void *args, voi
 
 int call_points_left(struct call *call, int64_t *ret_15min, int64_t *ret_24h, struct error *err)
 {
-	(void)err;
 	int64_t used[COUNTER_WINDOWS];
-	limits_points_used(call->api, call->vps->veid, used);
+	int rc = limits_points_used(call->api, call->vps->veid, used, err);
+	if (rc < 0)
+		return rc;
 	*ret_15min = used[0] < call->api->config.points_15min ? call->api->config.points_15min - used[0] : 0;
 	*ret_24h = used[1] < call->api->config.points_24h ? call->api->config.points_24h - used[1] : 0;
 	return 0;

@@ -14,6 +14,7 @@ struct counter {
 	int64_t known[COUNTER_WINDOWS];	   /* what the store said, this process's written counts included */
 	int64_t pending;		   /* not in the store yet */
 	int64_t flying;			   /* being written */
+	bool is_asked;			   /* its totals are on their way from the store */
 	bool in_use;
 };
 
@@ -25,6 +26,7 @@ struct counters {
 	pthread_mutex_t lock;
 	pthread_cond_t closing_changed;
 	bool closing;
+	bool store_is_away; /* said so in the log */
 	struct counter *slots;
 	size_t capacity, used, pending_count;
 	pthread_t thread;
@@ -48,10 +50,10 @@ static struct counter *slot_of(struct counter *slots, size_t capacity, const str
 
 static bool is_worth_keeping(const struct counters *counters, const struct counter *counter, int64_t now_s)
 {
-	if (counter->pending || counter->flying)
+	if (counter->pending || counter->is_asked)
 		return true;
 	for (int i = 0; i < COUNTER_WINDOWS; i++)
-		if (counter->window_s[i] + counters->length_s[i] > now_s)
+		if (counter->known[i] && counter->window_s[i] + counters->length_s[i] > now_s)
 			return true;
 	return false;
 }
@@ -126,20 +128,27 @@ void counters_used(struct counters *counters, struct counter_key key, int64_t no
 	pthread_mutex_unlock(&counters->lock);
 }
 
+/* With the lock held: DELTA is on its way to the store. */
+static struct counter_change take_off(struct counter *counter, int64_t delta)
+{
+	struct counter_change change = { .key = counter->key, .delta = delta };
+	memcpy(change.window_s, counter->window_s, sizeof(change.window_s));
+	counter->flying = delta;
+	counter->is_asked = true;
+	return change;
+}
+
 /* Takes up to BATCH pending counts; with the lock held. */
 static size_t take_pending(struct counters *counters, struct counter_change *changes)
 {
 	size_t count = 0;
 	for (size_t i = 0; counters->pending_count && i < counters->capacity && count < BATCH; i++) {
 		struct counter *counter = &counters->slots[i];
-		if (!counter->in_use || !counter->pending || counter->flying)
+		if (!counter->in_use || !counter->pending || counter->is_asked)
 			continue;
-		changes[count] = (struct counter_change){ .key = counter->key, .delta = counter->pending };
-		memcpy(changes[count].window_s, counter->window_s, sizeof(counter->window_s));
-		counter->flying = counter->pending;
+		changes[count++] = take_off(counter, counter->pending);
 		counter->pending = 0;
 		counters->pending_count--;
-		count++;
 	}
 	return count;
 }
@@ -149,13 +158,24 @@ static void settle(struct counters *counters, const struct counter_change *chang
 {
 	struct counter *counter = slot_of(counters->slots, counters->capacity, &change->key);
 	counter->flying = 0;
+	counter->is_asked = false;
 	for (int i = 0; written && i < COUNTER_WINDOWS; i++)
 		if (counter->window_s[i] == change->window_s[i])
 			counter->known[i] = change->total[i];
-	if (written)
+	if (written || !change->delta)
 		return;
 	counters->pending_count += counter->pending == 0;
 	counter->pending += change->delta;
+}
+
+/* Once when the store goes away and once when it is back, not twice a second. */
+static void tell_store(struct counters *counters, bool written, const struct error *err)
+{
+	if (written && counters->store_is_away)
+		log_info("counts are written again");
+	if (!written && !counters->store_is_away)
+		log_warning("counts are kept in memory for now: %s", err->message);
+	counters->store_is_away = !written;
 }
 
 static void flush_all(struct counters *counters)
@@ -172,13 +192,31 @@ static void flush_all(struct counters *counters)
 		pthread_mutex_lock(&counters->lock);
 		for (size_t i = 0; i < count; i++)
 			settle(counters, &changes[i], written);
+		tell_store(counters, written, &err);
 		pthread_mutex_unlock(&counters->lock);
-		if (written)
-			continue;
-		log_warning("counts are kept in memory for now: %s", err.message);
-		break;
+		if (!written)
+			break;
 	}
 	free(changes);
+}
+
+int counters_read(struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS],
+	struct error *err)
+{
+	int rc = 0;
+	pthread_mutex_lock(&counters->lock);
+	struct counter *counter = counter_of(counters, &key, now_s);
+	/* One that is on its way comes back with the totals in a moment. */
+	if (!counter->is_asked) {
+		struct counter_change change = take_off(counter, 0);
+		pthread_mutex_unlock(&counters->lock);
+		rc = counters->flush(counters->context, &change, 1, err);
+		pthread_mutex_lock(&counters->lock);
+		settle(counters, &change, rc == 0);
+	}
+	pthread_mutex_unlock(&counters->lock);
+	counters_used(counters, key, now_s, used);
+	return rc;
 }
 
 static void *flush_regularly(void *argument)

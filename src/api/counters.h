@@ -19,7 +19,7 @@ struct counter_change {
 	int64_t delta;
 	int64_t total[COUNTER_WINDOWS];
 };
-/* Adds the changes to the store and fills the totals. */
+/* Adds the changes to the store and fills the totals; a delta of 0 only asks for them. */
 typedef int counters_flush(void *context, struct counter_change *changes, size_t count, struct error *err);
 
 struct counters;
@@ -33,5 +33,8 @@ OWNED_DEFINE(struct counters, counters_free);
 /* Adds COST when no window would go over its budget; false otherwise, with the seconds until it can in *RET_WAIT_S. */
 bool counters_spend(struct counters *counters, struct counter_key key, int64_t cost,
 	const int64_t budget[COUNTER_WINDOWS], int64_t now_s, int64_t *ret_wait_s);
-/* What the running windows hold. */
+/* What the running windows hold as far as this process knows; what others spent is known half a second after this one spent. */
 void counters_used(struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS]);
+/* The same after asking the store, so what other processes have written counts. USED is filled on an error too. */
+int counters_read(struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS],
+	struct error *err);

@@ -8,7 +8,6 @@ enum { HASH_SIZE = 32, WINDOW_15MIN_S = 900, WINDOW_24H_S = 86400 };
 struct api {
 	struct api_config config;
 	struct db *db; /* borrowed */
-	struct node_client *nodes;
 	struct counters *points, *guesses;
 	unsigned char key_secret[HASH_SIZE];
 };
@@ -17,7 +16,8 @@ struct api {
 int limits_open(struct api *api, struct error *err);
 /* Charges a call's points; ERR_RATE_LIMIT with the seconds to wait. */
 int limits_charge(struct api *api, int64_t veid, int64_t points, int64_t *ret_wait_s, struct error *err);
-void limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDOWS]);
+/* Over all api processes, as the store has it. */
+int limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDOWS], struct error *err);
 /* Whether this source has guesses left; limits_guessed counts a wrong one. */
 int limits_check_source(struct api *api, const struct in6_addr *source, int64_t *ret_wait_s, struct error *err);
 void limits_guessed(struct api *api, const struct in6_addr *source);

@@ -92,9 +92,9 @@ int limits_charge(struct api *api, int64_t veid, int64_t points, int64_t *ret_wa
 	return refuse(*ret_wait_s, err);
 }
 
-void limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDOWS])
+int limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDOWS], struct error *err)
 {
-	counters_used(api->points, key_of_veid(veid), clock_unix_s(), used);
+	return counters_read(api->points, key_of_veid(veid), clock_unix_s(), used, err);
 }
 
 /* Only the window of a quarter of an hour bounds guesses. */

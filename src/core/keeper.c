@@ -40,11 +40,18 @@ static void release_stopped(struct host *host, int64_t veid)
 		log_warning("VPS %lld: %s", (long long)veid, err.message);
 }
 
+/* Its owner may have it brought back at the last moment; that work takes the lock for its first step too. */
+static bool is_in_work(struct guest *guest)
+{
+	struct work work;
+	return db_work_of_vps(guest->host->db, guest->vps.veid, &guest->arena, &work, NULL) != -ERR_NOT_FOUND;
+}
+
 static void purge_one(struct host *host, int64_t veid)
 {
 	struct error err;
 	owned_in(guest_done) struct guest guest;
-	if (guest_lock(host, veid, true, &guest, &err) < 0 || guest.vps.state != VPS_DELETED)
+	if (guest_lock(host, veid, true, &guest, &err) < 0 || guest.vps.state != VPS_DELETED || is_in_work(&guest))
 		return;
 	int rc = host->config.simulated ? 0 : disk_delete(host->pool, veid, &err);
 	if (rc == 0)

@@ -15,6 +15,15 @@ static int lock_own(struct work_context *context, struct guest *guest, struct er
 	return guest_lock(host_of(context), context->work.veid, true, guest, err);
 }
 
+/* Takes the row away; the store only parts with one that is marked as of no more use. */
+static int purge_row(struct host *host, int64_t veid, enum vps_state mark, struct error *err)
+{
+	int rc = db_vps_set_state(host->db, veid, mark, 0, err);
+	if (rc == 0)
+		rc = db_vps_purge(host->db, veid, err);
+	return rc == -ERR_NOT_FOUND ? 0 : rc;
+}
+
 /* ---- create ---- */
 
 static int create_disk(struct work_context *context, struct error *err)
@@ -31,10 +40,7 @@ static int create_undo_disk(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
 	int rc = host->config.simulated ? 0 : disk_delete(host->pool, context->work.veid, err);
-	if (rc < 0)
-		return rc;
-	rc = db_vps_purge(host->db, context->work.veid, err);
-	return rc == -ERR_NOT_FOUND ? 0 : rc;
+	return rc < 0 ? rc : purge_row(host, context->work.veid, VPS_FAILED, err);
 }
 
 static int create_prepare(struct work_context *context, struct error *err)
@@ -106,12 +112,10 @@ static int delete_disk(struct work_context *context, struct error *err)
 static int delete_record(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
-	int rc;
 	if (json_get_bool(context->args, "now", false))
-		rc = db_vps_purge(host->db, context->work.veid, err);
-	else
-		rc = db_vps_set_state(host->db, context->work.veid, VPS_DELETED,
-			clock_unix_s() + host->config.undo_window_s, err);
+		return purge_row(host, context->work.veid, VPS_DELETED, err);
+	int rc = db_vps_set_state(host->db, context->work.veid, VPS_DELETED,
+		clock_unix_s() + host->config.undo_window_s, err);
 	return rc == -ERR_NOT_FOUND ? 0 : rc;
 }
 
@@ -127,9 +131,11 @@ const struct work_kind work_vps_delete = { "vps_delete", delete_steps, ARRAY_LEN
 static int undelete_disk(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
-	if (host->config.simulated)
-		return 0;
-	int rc = disk_untrash(host->pool, context->work.veid, err);
+	owned_in(guest_done) struct guest guest;
+	int rc = lock_own(context, &guest, err);
+	if (rc < 0 || host->config.simulated)
+		return rc;
+	rc = disk_untrash(host->pool, context->work.veid, err);
 	if (rc != -ERR_NOT_FOUND)
 		return rc;
 	/* Done before a crash: then the disk is in its place. */
@@ -137,15 +143,29 @@ static int undelete_disk(struct work_context *context, struct error *err)
 	return disk_used(host->pool, context->work.veid, &used_bytes, err);
 }
 
+static int undelete_undo_disk(struct work_context *context, struct error *err)
+{
+	struct host *host = host_of(context);
+	return host->config.simulated ? 0 : disk_trash(host->pool, context->work.veid, context->work.created_s, err);
+}
+
 static int undelete_record(struct work_context *context, struct error *err)
 {
 	return db_vps_set_state(host_of(context)->db, context->work.veid, VPS_ACTIVE, 0, err);
 }
 
+/* Kept for a whole undo window again, so that there is time to try once more. */
+static int undelete_undo_record(struct work_context *context, struct error *err)
+{
+	struct host *host = host_of(context);
+	return db_vps_set_state(host->db, context->work.veid, VPS_DELETED, clock_unix_s() + host->config.undo_window_s,
+		err);
+}
+
 static const struct work_step undelete_steps[] = {
-	{ "disk", 10, "Bringing the disk back", undelete_disk, NULL },
-	{ "prepare", 40, "Preparing network", create_prepare, NULL },
-	{ "record", 60, "Recording", undelete_record, NULL },
+	{ "disk", 10, "Bringing the disk back", undelete_disk, undelete_undo_disk },
+	{ "prepare", 40, "Preparing network", create_prepare, delete_stop },
+	{ "record", 60, "Recording", undelete_record, undelete_undo_record },
 	{ "start", 80, "Starting VM", create_start, NULL },
 };
 const struct work_kind work_vps_undelete = { "vps_undelete", undelete_steps, ARRAY_LEN(undelete_steps) };

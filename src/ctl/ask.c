@@ -1,40 +1,26 @@
 #include "ctl/ctl.h"
 #include "base/buffer.h"
 #include "base/text.h"
-#include <curl/curl.h>
+#include "http/ask.h"
+#include <string.h>
 
 enum { ANSWER_MAX = 256 << 20, TIMEOUT_MS = 180000 };
 
-static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
-{
-	struct buffer *answer = context;
-	buffer_add(answer, bytes, size * count);
-	return answer->overflowed ? 0 : size * count;
-}
-
 static int post(struct ctl *ctl, const char *wire, const char *body, struct buffer *answer, struct error *err)
 {
-	CURL *curl = curl_easy_init();
-	if (!curl)
-		return err_say(err, ERR_INTERNAL, "libcurl does not start");
-	char url[256];
-	text_format(url, sizeof(url), "http://moad/admin/%s", wire);
-	struct curl_slist type = { .data = (char *)"Content-Type: application/json", .next = NULL };
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ctl->socket_path);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, &type);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	CURLcode code = curl_easy_perform(curl);
-	curl_easy_cleanup(curl);
-	if (code == CURLE_OK)
+	char target[128];
+	text_format(target, sizeof(target), "/admin/%s", wire);
+	struct http_ask ask = { .socket_path = ctl->socket_path,
+		.target = target,
+		.body = body,
+		.body_len = strlen(body),
+		.timeout_ms = TIMEOUT_MS };
+	struct error why;
+	int rc = http_ask(&ask, answer, &why);
+	if (rc == 0)
 		return 0;
-	return err_say(err, ERR_UNAVAILABLE,
-		"moad does not answer on %s (%s). Does it run (moad, or systemctl start moad), and are you root?",
-		ctl->socket_path, curl_easy_strerror(code));
+	return err_say(err, ERR_UNAVAILABLE, "moad does not answer (%s). Does it run (moad, or systemctl start moad), and are you root?",
+		why.message);
 }
 
 int ctl_ask(struct ctl *ctl, const char *wire, const char *body, struct json **ret, const char **ret_text,

@@ -14,10 +14,6 @@ int run_supervisor(struct app *app); /* starts and watches one api and one node 
 int run_api(struct app *app);
 int run_node(struct app *app); /* in the module moa-node.so */
 
-/* ready.c: tells whoever started this process that it serves: systemd through its socket, the supervisor through its pipe. */
-void ready_tell(void);
-#define READY_FD_ENV "MOAD_READY_FD"
-
 /* signals.c: blocks the signals the daemon takes, before any thread starts. */
 void signals_block(void);
 /* Waits for one: SIGTERM and SIGINT end, SIGHUP reloads, SIGCHLD is the supervisor's. */

@@ -1,5 +1,6 @@
 /* The api process: customers over HTTP and HTTPS, the operator over the admin socket. Holds no root from the moment it listens. */
 #include "daemon/app.h"
+#include "daemon/service.h"
 #include "api/api.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -141,7 +142,7 @@ static int open_and_serve(struct app *app, struct error *err)
 	if (rc < 0)
 		return rc;
 	log_info("serving as uid %d", (int)getuid());
-	ready_tell();
+	service_ready();
 	serve_until_ended(app);
 	log_info("stopping");
 	return 0;

@@ -1,5 +1,6 @@
 /* The node process: this host's machines and containers, as root. */
 #include "daemon/app.h"
+#include "daemon/service.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -9,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +190,9 @@ static int open_and_serve(struct app *app, struct error *err)
 	if (rc < 0)
 		return rc;
 	log_info("node %s is up", config.alias);
-	ready_tell();
+	/* Opening takes memory that is not needed again: the hypervisors' capabilities, rule texts. */
+	malloc_trim(0);
+	service_ready();
 	serve_until_ended();
 	log_info("stopping; guests keep running");
 	node_server_stop(server);

@@ -1,31 +1,12 @@
 #include "daemon/app.h"
-#include "base/memory.h"
-#include "base/text.h"
+#include "daemon/service.h"
 #include "http/http.h"
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
 static const char *const names[SOCKET_COUNT] = { "http", "https", "admin", "node" };
 
 const char *socket_name(int which)
 {
 	return names[which];
-}
-
-/* The descriptor passed under that name, or -1. */
-static int passed(const char *name)
-{
-	char **fd_names = NULL;
-	int count = sd_listen_fds_with_names(0, &fd_names), found = -1;
-	for (int i = 0; i < count; i++) {
-		if (text_equal(fd_names[i], name))
-			found = SD_LISTEN_FDS_START + i;
-		free(fd_names[i]);
-	}
-	free(fd_names);
-	return found;
 }
 
 static const char *address_of(struct app *app, int which)
@@ -46,7 +27,7 @@ static const char *address_of(struct app *app, int which)
 int socket_take(struct app *app, int which, int *ret, struct error *err)
 {
 	const char *address = address_of(app, which);
-	*ret = passed(names[which]);
+	*ret = service_socket(names[which]);
 	if (*ret >= 0 || !address[0])
 		return 0;
 	/* Both unix sockets are for root; the node's is opened to the api's group by folders_make's caller. */

@@ -1,6 +1,7 @@
 /* Runs one api and one node process, brings back the one that ends, and passes signals on. It opens the listening sockets once, so a
  * child that is restarted misses no connection and the api process needs no root for low ports. */
 #include "daemon/app.h"
+#include "daemon/service.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -16,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum { CHILD_COUNT = 2, FIRST_FD = 3, PAUSE_MS = 200, PAUSE_MAX_MS = 5000, STABLE_MS = 10000, STOP_MS = 90000 };
@@ -162,7 +162,7 @@ static void look_for_ready(struct supervisor *supervisor)
 		return;
 	supervisor->told_ready = true;
 	log_info("ready");
-	ready_tell();
+	service_ready();
 }
 
 /* The next signal, or 0 after TIMEOUT_MS. */

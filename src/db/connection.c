@@ -4,6 +4,7 @@
 #include "db/connection.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/module.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "db/anchor.h"
@@ -28,27 +29,30 @@ struct db {
 	pthread_mutex_t idle_lock;
 	struct connection *idle;
 	size_t idle_count;
-	pthread_mutex_t writer_lock; /* for drivers that take one writer at a time */
+	bool one_writer;	     /* as the driver says: writers queue here */
+	pthread_mutex_t writer_lock;
 	struct anchor *anchor;	     /* for drivers that gain by one, else NULL */
 };
 
-static const struct driver *driver_of_url(const char *url)
+static int driver_of_url(const char *url, const struct driver **ret, struct error *err)
 {
-	static const struct driver *const drivers[] = {&sqlite_driver, &pg_driver};
-	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
-		if (text_starts(url, drivers[i]->url_prefix))
-			return drivers[i];
-	return NULL;
+	if (text_starts(url, sqlite_driver.url_prefix))
+		*ret = &sqlite_driver;
+	else if (!text_starts(url, PG_URL_PREFIX))
+		return err_say(err, ERR_INVALID,
+			"the store's URL must start with \"sqlite:/\" or \"" PG_URL_PREFIX "\"");
+	else
+		*ret = &pg_driver ? &pg_driver : module_symbol("moa-pg.so", "pg_driver", err);
+	return *ret ? 0 : -ERR_UNAVAILABLE;
 }
 
 int connection_open(const char *url, struct connection **ret, struct error *err)
 {
-	const struct driver *driver = driver_of_url(url);
-	if (!driver)
-		return err_say(err, ERR_INVALID,
-			"the store's URL must start with \"sqlite:/\" or \"postgresql://\"");
+	const struct driver *driver;
 	struct session *session;
-	int rc = driver->open(url, &session, err);
+	int rc = driver_of_url(url, &driver, err);
+	if (rc == 0)
+		rc = driver->open(url, &session, err);
 	if (rc < 0)
 		return rc;
 	struct connection *connection = mem_new(struct connection);
@@ -130,6 +134,7 @@ int db_open(const char *url, struct db **ret, struct error *err)
 	struct db *db = mem_new(struct db);
 	db->url = mem_strdup(url);
 	db->idle_max = idle_limit();
+	db->one_writer = connection->driver->one_writer;
 	pthread_mutex_init(&db->idle_lock, NULL);
 	pthread_mutex_init(&db->writer_lock, NULL);
 	if (connection->driver->wants_anchor)
@@ -267,7 +272,7 @@ int db_transact(struct db *db, int (*change)(struct connection *connection, void
 	void *context, struct error *err)
 {
 	struct transaction transaction = {.change = change, .context = context};
-	bool queue = driver_of_url(db->url)->one_writer;
+	bool queue = db->one_writer;
 	if (queue)
 		pthread_mutex_lock(&db->writer_lock);
 	int rc = transact_borrowed(db, &transaction, err);

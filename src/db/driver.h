@@ -72,4 +72,6 @@ struct driver {
 };
 
 extern const struct driver sqlite_driver;
-extern const struct driver pg_driver;
+/* In the module moa-pg.so, unless the program links it. */
+extern const struct driver pg_driver __attribute__((weak));
+#define PG_URL_PREFIX "postgresql://"

@@ -6,23 +6,35 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A service that is away for a moment (libvirtd restarted, the store failing over) is waited for. */
 enum { TRIES = 6, RETRY_MS = 2000 };
 
-/* Tests end the process here to prove that every border survives it. */
-static void fault_point(const struct work_kind *kind, const struct work_step *step, const char *border)
+/* Whether MOA_FAULT, a comma-separated list, names this point. */
+static bool is_wanted(const struct work_kind *kind, const struct work_step *step, const char *point)
 {
 	const char *wanted = getenv("MOA_FAULT");
 	char here[128];
-	if (!wanted || !text_format(here, sizeof(here), "%s:%s:%s", kind->name, step->name, border))
-		return;
-	if (text_equal(wanted, here))
+	if (!wanted || !text_format(here, sizeof(here), "%s:%s:%s", kind->name, step->name, point))
+		return false;
+	size_t len = strlen(here);
+	for (const char *at = wanted; (at = strstr(at, here)); at += len)
+		if ((at == wanted || at[-1] == ',') && (at[len] == ',' || !at[len]))
+			return true;
+	return false;
+}
+
+/* Tests end the process here to prove that every border survives it. */
+static void fault_point(const struct work_kind *kind, const struct work_step *step, const char *border)
+{
+	if (is_wanted(kind, step, border))
 		kill(getpid(), SIGKILL);
 }
 
-/* Writing where it stands is what makes the work durable: without the store there is nothing to do but try again. */
+/* Writing where it stands is what makes the work durable: without the store there is nothing to do but try
+ * again. */
 static void record(struct work_context *context)
 {
 	struct error err;
@@ -59,12 +71,25 @@ static int try_step(struct work_context *context, step_function *function, struc
 	return rc;
 }
 
+/* A step's work, or the failure a test wants in its place once it is done: the undo has the most to undo
+ * then. */
+static int run_step(struct work_context *context, const struct work_kind *kind, const struct work_step *step,
+	struct error *err)
+{
+	int rc = try_step(context, step->run, err);
+	if (rc == 0 && is_wanted(kind, step, "fail"))
+		return err_set(err, ERR_IO, "MOA_FAULT wants it");
+	return rc;
+}
+
 static void begin_undo(struct work_context *context, const struct error *err)
 {
-	log_error("%s of VPS %lld failed: %s", context->work.kind, (long long)context->work.veid, err->message);
+	log_error(
+		"%s of VPS %lld failed: %s", context->work.kind, (long long)context->work.veid, err->message);
 	context->work.state = WORK_UNDOING;
 	context->work.message = "Undoing";
-	context->work.error = err->said[0] ? err->said : "It failed for a reason inside the node; its log says why.";
+	context->work.error =
+		err->said[0] ? err->said : "It failed for a reason inside the node; its log says why.";
 	record(context);
 }
 
@@ -86,7 +111,8 @@ static void go_back(struct work_context *context, const struct work_kind *kind)
 	record(context);
 }
 
-void work_run(struct work_context *context, const struct work_kind *kind, bool (*stopping)(void *runner), void *runner)
+void work_run(struct work_context *context, const struct work_kind *kind, bool (*stopping)(void *runner),
+	void *runner)
 {
 	struct work *work = &context->work;
 	struct error err;
@@ -98,7 +124,7 @@ void work_run(struct work_context *context, const struct work_kind *kind, bool (
 		work->message = step->message;
 		record(context);
 		fault_point(kind, step, "before");
-		if (try_step(context, step->run, &err) < 0) {
+		if (run_step(context, kind, step, &err) < 0) {
 			begin_undo(context, &err);
 			break;
 		}

@@ -1,6 +1,7 @@
 /* The work engine: slow work as rows of the store, done step by step, continued after a crash at the recorded step or undone. A
  * kind is a table of steps; each step and each undo may run again after a crash, so both are idempotent. Every border
- * between steps is a fault point: MOA_FAULT=kind:step:before|after (undo steps: kind:step:undo-before|undo-after) ends the process there. */
+ * between steps is a fault point: MOA_FAULT=kind:step:before|after (undo steps: kind:step:undo-before|undo-after) ends the
+ * process there, and kind:step:fail makes a step fail after it ran; a list of them is separated by commas. */
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"

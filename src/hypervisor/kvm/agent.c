@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "hypervisor/kvm/agent_json.h"
 #include <libvirt/libvirt-qemu.h>
@@ -17,72 +18,23 @@ enum {
 	PLACE_TIMEOUT_MS = 10000, /* for one of the places libvirtd has for agents */
 	POLL_FIRST_MS = 5,
 	POLL_MAX_MS = 250,
-	AGENT_BYTES_PER_MS = 200,		       /* an emulated guest reads no faster */
 	COLLECT_MS = AGENT_KILL_AFTER_S * 1000 + 1500, /* for the output of a program over its time */
-	MUTE_FIRST_MS = 5000,
-	MUTE_MAX_MS = 20000,
 	DEFAULT_TIMEOUT_MS = 30000,
 	DEFAULT_MAX_OUTPUT = 64 << 10,
+	STAGED_INPUT_MAX = 4 << 20,
+	STAGE_PATH_SIZE = 64,
+	STAGE_OUTPUT_MAX = 256,
 };
 
 /* One program in one guest. */
 struct talk {
-	struct agents *agents; /* NULL where silence is no offence */
+	struct agents *agents;
 	struct virt_connections *connections;
 	const char *name;
 	int64_t deadline_ms;
 	size_t keep;
+	bool forgiving; /* silence is no offence */
 };
-
-void agents_init(struct agents *agents)
-{
-	memset(agents, 0, sizeof(*agents));
-	pthread_mutex_init(&agents->lock, NULL);
-}
-
-void agents_done(struct agents *agents)
-{
-	pthread_mutex_destroy(&agents->lock);
-}
-
-static struct mute *mute_of(struct agents *agents, const char *name)
-{
-	uint32_t hash = 2166136261u;
-	for (const char *at = name; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * 16777619u;
-	return &agents->mutes[hash % AGENT_REMEMBERED];
-}
-
-void agents_forget(struct agents *agents, const char *name)
-{
-	pthread_mutex_lock(&agents->lock);
-	struct mute *mute = mute_of(agents, name);
-	if (text_equal(mute->name, name))
-		*mute = (struct mute){0};
-	pthread_mutex_unlock(&agents->lock);
-}
-
-static bool is_mute(struct agents *agents, const char *name)
-{
-	pthread_mutex_lock(&agents->lock);
-	const struct mute *mute = mute_of(agents, name);
-	bool mutes = text_equal(mute->name, name) && clock_monotonic_ms() < mute->until_ms;
-	pthread_mutex_unlock(&agents->lock);
-	return mutes;
-}
-
-static void strike(struct agents *agents, const char *name)
-{
-	pthread_mutex_lock(&agents->lock);
-	struct mute *mute = mute_of(agents, name);
-	if (!text_equal(mute->name, name)) {
-		*mute = (struct mute){0};
-		text_copy(mute->name, sizeof(mute->name), name);
-	}
-	int64_t pause_ms = (int64_t)MUTE_FIRST_MS << (mute->strikes < 8 ? mute->strikes++ : 8);
-	mute->until_ms = clock_monotonic_ms() + (pause_ms < MUTE_MAX_MS ? pause_ms : MUTE_MAX_MS);
-	pthread_mutex_unlock(&agents->lock);
-}
 
 /* libvirt's time limit is in whole seconds, and it may spend it twice: once to find the agent in step. */
 static int timeout_s_of(int64_t timeout_ms)
@@ -95,8 +47,8 @@ static int command_failed(const struct talk *talk, int64_t took_ms, int64_t time
 	int rc = virt_error(err, "the agent in %s", talk->name);
 	/* An agent that is not there is refused at once; one that is there and silent costs the whole time.
 	 */
-	if (talk->agents && rc == -ERR_UNAVAILABLE && took_ms >= timeout_s_of(timeout_ms) * 1000)
-		strike(talk->agents, talk->name);
+	if (!talk->forgiving && rc == -ERR_UNAVAILABLE && took_ms >= timeout_s_of(timeout_ms) * 1000)
+		agents_strike(talk->agents, talk->name);
 	/* What is left is its own "error" or an answer libvirt could not read. */
 	if (rc == -ERR_IO)
 		return err_set(
@@ -108,9 +60,13 @@ static int command_failed(const struct talk *talk, int64_t took_ms, int64_t time
 static int send_command(const struct talk *talk, const struct buffer *command, int64_t timeout_ms,
 	char **reply, struct error *err)
 {
+	owned_in(agents_end_turn) struct agent_turn turn = {0};
 	owned_in(virt_lease_done) struct virt_lease lease = {0};
+	int rc = agents_take_turn(talk->agents, talk->name, talk->deadline_ms, &turn, err);
+	if (rc < 0)
+		return rc;
 	int64_t place_ms = clock_monotonic_ms() + PLACE_TIMEOUT_MS;
-	int rc = virt_connections_take(talk->connections, LINK_AGENT,
+	rc = virt_connections_take(talk->connections, LINK_AGENT,
 		place_ms < talk->deadline_ms ? place_ms : talk->deadline_ms, &lease, err);
 	if (rc < 0)
 		return rc;
@@ -126,11 +82,10 @@ static int send_command(const struct talk *talk, const struct buffer *command, i
 }
 
 /* The time limit of one command: what is left of the whole, and not more than it can honestly take. */
-static int64_t left_ms(const struct talk *talk, size_t command_len)
+static int64_t left_ms(const struct talk *talk)
 {
-	int64_t left = talk->deadline_ms - clock_monotonic_ms(),
-		honest = COMMAND_TIMEOUT_MS + (int64_t)command_len / AGENT_BYTES_PER_MS;
-	return left < honest ? left : honest;
+	int64_t left = talk->deadline_ms - clock_monotonic_ms();
+	return left < COMMAND_TIMEOUT_MS ? left : COMMAND_TIMEOUT_MS;
 }
 
 /* Starts the program; its process id in *PID. The command may hold a password. */
@@ -141,7 +96,7 @@ static int start_program(
 	owned_mem char *reply = NULL;
 	int rc = agent_write_exec(request, talk->keep, &command, err);
 	if (rc == 0)
-		rc = send_command(talk, &command, left_ms(talk, command.len), &reply, err);
+		rc = send_command(talk, &command, left_ms(talk), &reply, err);
 	mem_wipe(command.data, command.len);
 	return rc < 0 ? rc : agent_read_pid(reply, strlen(reply), pid, err);
 }
@@ -162,12 +117,12 @@ static int await_program(
 {
 	int pause_ms = POLL_FIRST_MS;
 	while (!*exited) {
-		int64_t left = left_ms(talk, 0);
+		int64_t left = left_ms(talk);
 		if (left <= 0)
 			return 0;
 		poll(NULL, 0, pause_ms < left ? pause_ms : (int)left);
 		pause_ms = pause_ms * 3 / 2 < POLL_MAX_MS ? pause_ms * 3 / 2 : POLL_MAX_MS;
-		left = left_ms(talk, 0);
+		left = left_ms(talk);
 		int rc = ask_status(talk, pid, left > 0 ? left : 0, exited, result, err);
 		if (rc < 0)
 			return rc;
@@ -184,7 +139,7 @@ static void end_program(struct talk *talk, int64_t pid, struct exec_result *resu
 	bool exited = false;
 	talk->deadline_ms = clock_monotonic_ms() + COLLECT_MS;
 	agent_write_kill(pid, &command);
-	int rc = send_command(talk, &command, left_ms(talk, 0), &reply, &why);
+	int rc = send_command(talk, &command, left_ms(talk), &reply, &why);
 	if (rc == 0)
 		rc = await_program(talk, pid, &exited, result, &why);
 	if (rc < 0 || !exited)
@@ -192,6 +147,72 @@ static void end_program(struct talk *talk, int64_t pid, struct exec_result *resu
 			"a program in %s is over its time and may still run: %s", talk->name, why.message);
 	result->exit_status = 128 + 9;
 	result->timed_out = true;
+}
+
+/* Runs a program to its end, or only starts a detached one. */
+static int run_program(
+	struct talk *talk, const struct exec_request *request, struct exec_result *result, struct error *err)
+{
+	int64_t pid = 0;
+	bool exited = false;
+	int rc = start_program(talk, request, &pid, err);
+	if (rc < 0 || request->detached)
+		return rc;
+	rc = await_program(talk, pid, &exited, result, err);
+	if (rc == 0 && !exited)
+		end_program(talk, pid, result);
+	return rc;
+}
+
+/* Puts input that does not fit in one command into a file only root can read, piece by piece. Its name is
+ * random, so nothing of a name that could be known lies in wait there. */
+static int stage_input(
+	struct talk *talk, const struct exec_request *request, char path[STAGE_PATH_SIZE], struct error *err)
+{
+	char name[33];
+	random_text(name, sizeof(name) - 1, TEXT_LOWER TEXT_DIGITS);
+	text_format(path, STAGE_PATH_SIZE, "/run/moa-input-%s", name);
+	const char *const argv[] = {"/bin/sh", "-c", "umask 077; exec cat >>\"$0\"", path, NULL};
+	for (size_t at = 0; at < request->input_len; at += AGENT_INPUT_MAX) {
+		size_t left = request->input_len - at;
+		struct exec_request piece = {.argv = argv,
+			.input = (const char *)request->input + at,
+			.input_len = left < AGENT_INPUT_MAX ? left : AGENT_INPUT_MAX};
+		owned_in(exec_result_done) struct exec_result result = {
+			.output = BUFFER_INIT(STAGE_OUTPUT_MAX)};
+		int rc = run_program(talk, &piece, &result, err);
+		if (rc < 0)
+			return rc;
+		if (result.timed_out)
+			return err_set(err, ERR_TIMEOUT, "%s took its input too slowly", talk->name);
+		if (result.exit_status)
+			return err_set(err, ERR_IO, "%s did not take its input", talk->name);
+	}
+	return 0;
+}
+
+/* The program with its input from a file, which is gone before the program begins. */
+static int run_staged(
+	struct talk *talk, const struct exec_request *request, struct exec_result *result, struct error *err)
+{
+	char path[STAGE_PATH_SIZE];
+	const char *argv[AGENT_ARGUMENT_MAX + 1] = {
+		"/bin/sh", "-c", "exec <\"$0\" && rm -f \"$0\" && exec \"$@\"", path};
+	size_t count = 4;
+	for (size_t i = 0; request->argv[i]; i++) {
+		if (count == AGENT_ARGUMENT_MAX)
+			return err_set(err, ERR_TOO_LARGE, "more than %d arguments", AGENT_ARGUMENT_MAX);
+		argv[count++] = request->argv[i];
+	}
+	if (request->input_len > STAGED_INPUT_MAX)
+		return err_set(err, ERR_TOO_LARGE, "the input is over %d bytes", STAGED_INPUT_MAX);
+	int rc = stage_input(talk, request, path, err);
+	if (rc < 0)
+		return rc;
+	struct exec_request staged = *request;
+	staged.argv = argv;
+	staged.input = NULL;
+	return run_program(talk, &staged, result, err);
 }
 
 int agent_exec(struct agents *agents, struct virt_connections *connections, const char *name,
@@ -205,33 +226,22 @@ int agent_exec(struct agents *agents, struct virt_connections *connections, cons
 	talk.deadline_ms =
 		clock_monotonic_ms() + (request->timeout_ms > 0 ? request->timeout_ms : DEFAULT_TIMEOUT_MS);
 	*result = (struct exec_result){.output = BUFFER_INIT(talk.keep)};
-	if (is_mute(agents, name))
-		return err_set(err, ERR_UNAVAILABLE, "the agent in %s did not answer lately", name);
-	int64_t pid = 0;
-	bool exited = false;
-	int rc = start_program(&talk, request, &pid, err);
-	if (rc == 0 && request->detached) {
-		agents_forget(agents, name);
-		return 0;
-	}
+	bool fits = !request->input || request->input_len <= AGENT_INPUT_MAX;
+	int rc = (fits ? run_program : run_staged)(&talk, request, result, err);
 	if (rc == 0)
-		rc = await_program(&talk, pid, &exited, result, err);
-	if (rc < 0)
-		return rc;
-	agents_forget(agents, name);
-	if (!exited)
-		end_program(&talk, pid, result);
-	return 0;
+		agents_forget(agents, name);
+	return rc;
 }
 
 void agent_shutdown(struct agents *agents, struct virt_connections *connections, const char *name)
 {
 	static char words[] = "{\"execute\":\"guest-shutdown\"}";
 	struct buffer command = {.data = words, .len = sizeof(words) - 1};
-	struct talk talk = {.connections = connections,
+	struct talk talk = {.agents = agents,
+		.connections = connections,
 		.name = name,
+		.forgiving = true,
 		.deadline_ms = clock_monotonic_ms() + SHUTDOWN_TIMEOUT_MS};
 	owned_mem char *reply = NULL;
-	if (!is_mute(agents, name))
-		send_command(&talk, &command, SHUTDOWN_TIMEOUT_MS, &reply, NULL);
+	send_command(&talk, &command, SHUTDOWN_TIMEOUT_MS, &reply, NULL);
 }

@@ -11,8 +11,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ARGUMENT_MAX_COUNT = 256 };
-
 /* The outer shell becomes the leader of a new session where the guest has setsid(1), and keeps its process
  * id. One that leads a group already stays as it is, because setsid would fork then. $0 is the inner script.
  */
@@ -38,8 +36,8 @@ static int check(const struct exec_request *request, struct error *err)
 	while (request->argv[count])
 		if (!text_is_utf8(request->argv[count], strlen(request->argv[count])))
 			return err_set(err, ERR_INVALID, "argument %zu is not valid UTF-8", count);
-		else if (++count > ARGUMENT_MAX_COUNT)
-			return err_set(err, ERR_TOO_LARGE, "more than %d arguments", ARGUMENT_MAX_COUNT);
+		else if (++count > AGENT_ARGUMENT_MAX)
+			return err_set(err, ERR_TOO_LARGE, "more than %d arguments", AGENT_ARGUMENT_MAX);
 	if (request->input && request->input_len > AGENT_INPUT_MAX)
 		return err_set(err, ERR_TOO_LARGE, "the input is over %d bytes", AGENT_INPUT_MAX);
 	return 0;

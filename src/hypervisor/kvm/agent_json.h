@@ -10,8 +10,10 @@
 enum {
 	/* libvirt hands on replies of at most 4 MiB; this many bytes fit in one as base64. */
 	AGENT_OUTPUT_MAX = 3000000,
-	AGENT_INPUT_MAX = 3000000,
-	AGENT_COMMAND_MAX = 4194304 - 4096,
+	/* libvirt 9 and QEMU 7 lose a command that does not fit in a socket's buffer (208 KiB) at once. */
+	AGENT_COMMAND_MAX = 200000,
+	AGENT_INPUT_MAX = 96 << 10, /* of one command */
+	AGENT_ARGUMENT_MAX = 256,
 	AGENT_KILL_AFTER_S = 1,
 };
 

@@ -38,8 +38,9 @@ static void execute(const struct attach_request *request)
 	umask(022);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
 	execvp(request->argv[0], request->argv);
-	dprintf(STDERR_FILENO, "%s: %s\n", request->argv[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	int error_number = errno;
+	dprintf(STDERR_FILENO, "%s: %s\n", request->argv[0], strerror(error_number));
+	_exit(error_number == ENOENT ? 127 : 126);
 }
 
 /* Forked once more when detached, so that the container's init becomes its parent. */

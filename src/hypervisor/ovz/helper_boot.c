@@ -123,6 +123,7 @@ int boot_run(struct lxc_container *container, const char *state_dir, const char 
 {
 	int64_t booted_ms = clock_monotonic_ms();
 	fcntl(lock, F_SETFD, FD_CLOEXEC);
+	clear_log(container); /* here, so that a container that does nothing but reboot cannot fill it */
 	remove_stale_link(container);
 	container->want_daemonize(container, false);
 	container->want_close_all_fds(container, false); /* the lock is one; all are closed on execution */
@@ -146,7 +147,6 @@ static int become_monitor(struct lxc_container *container, const char *state_dir
 		return err.code == ERR_EXISTS ? HELPER_OK : HELPER_FAILED;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(null_fd, fd);
-	clear_log(container);
 	return boot_run(container, state_dir, name, lock);
 }
 

@@ -57,7 +57,7 @@ static int check_way(const char *dir, struct error *err)
 		if (stat(path, &st) < 0)
 			return err_errno(err, errno, "stat %s", path);
 		if (!(st.st_mode & S_IXOTH))
-			return err_say(err, ERR_UNSUPPORTED, "no containers: chmod o+x %s is needed", path);
+			return err_set(err, ERR_UNSUPPORTED, "no containers: chmod o+x %s is needed", path);
 		*slash = '\0';
 	}
 	return 0;
