@@ -12,7 +12,8 @@ struct app {
 /* The three ways to run; each returns the exit status. */
 int run_supervisor(struct app *app); /* starts and watches one api and one node */
 int run_api(struct app *app);
-int run_node(struct app *app); /* in the module moa-node.so */
+int run_node(struct app *app);	   /* in the module moa-node.so */
+int run_teardown(struct app *app); /* there too */
 
 /* signals.c: blocks the signals the daemon takes, before any thread starts. */
 void signals_block(void);

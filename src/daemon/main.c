@@ -10,12 +10,13 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"Usage: moad [OPTION]… [api|node|check-config]\n"
+	"Usage: moad [OPTION]… [api|node|teardown|check-config]\n"
 	"\n"
 	"The daemon of Moa. Without a word it runs and watches one api and one node process on this machine.\n"
 	"\n"
 	"  api            run the api process: HTTP(S) for customers, the admin socket for moactl; no root\n"
 	"  node           run the node process: this host's machines and containers; root\n"
+	"  teardown       take away what a stopped node leaves on the host: rules, bridge, the pool's mount; disks stay\n"
 	"  check-config   read the settings and say what is wrong with them\n"
 	"\n"
 	"  -c, --config FILE   settings to use (" CONFIG_DEFAULT_PATH ")\n"
@@ -47,14 +48,24 @@ static int check_config(struct app *app)
 	return EXIT_SUCCESS;
 }
 
-static int load_and_run_node(struct app *app)
+static int load_and_run(struct app *app, const char *function)
 {
 	struct error err;
-	int (*run)(struct app *) = (int (*)(struct app *))module_symbol("moa-node.so", "run_node", &err);
+	int (*run)(struct app *) = (int (*)(struct app *))module_symbol("moa-node.so", function, &err);
 	if (run)
 		return run(app);
 	log_error("%s", err.message);
 	return EXIT_FAILURE;
+}
+
+static int load_and_run_node(struct app *app)
+{
+	return load_and_run(app, "run_node");
+}
+
+static int load_and_run_teardown(struct app *app)
+{
+	return load_and_run(app, "run_teardown");
 }
 
 static const struct mode {
@@ -63,6 +74,7 @@ static const struct mode {
 } modes[] = { { NULL, "moad", run_supervisor },
 	{ "api", "moad-api", run_api },
 	{ "node", "moad-node", load_and_run_node },
+	{ "teardown", "moad-node", load_and_run_teardown },
 	{ "check-config", "moad", check_config } };
 
 static const struct mode *find_mode(const char *word)

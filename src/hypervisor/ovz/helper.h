@@ -20,3 +20,7 @@ enum helper_status {
 /* status, then flags: "TO" for timed out and truncated, "-" where not. */
 #define HELPER_TRAILER_FORMAT "\nMOA %03d %c%c\n"
 enum { HELPER_TRAILER_LEN = 12 };
+
+/* The name of a monitor that pauses between two boots of a container that does nothing but reboot (proc(5),
+ * comm). Only then may it be ended by a signal: at all other times it clears up after its container. */
+#define HELPER_PAUSE_NAME "moa-pause"

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -101,8 +102,10 @@ static int run_again(const char *state_dir, const char *name, int lock, int64_t 
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (clock_monotonic_ms() - booted_ms < BOOT_SHORT_MS)
+	if (clock_monotonic_ms() - booted_ms < BOOT_SHORT_MS) {
+		prctl(PR_SET_NAME, HELPER_PAUSE_NAME);
 		poll(NULL, 0, BOOT_PAUSE_MS);
+	}
 	text_format(lock_text, sizeof(lock_text), "%d", lock);
 	close_range((unsigned)lock + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	fcntl(lock, F_SETFD, 0);
@@ -123,6 +126,7 @@ int boot_run(struct lxc_container *container, const char *state_dir, const char 
 {
 	int64_t booted_ms = clock_monotonic_ms();
 	fcntl(lock, F_SETFD, FD_CLOEXEC);
+	prctl(PR_SET_NAME, "moa-container");
 	clear_log(container); /* here, so that a container that does nothing but reboot cannot fill it */
 	remove_stale_link(container);
 	container->want_daemonize(container, false);

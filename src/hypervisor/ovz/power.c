@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { START_TIMEOUT_MS = 60000, KILL_TIMEOUT_MS = 15000, RETRY_MS = 100 };
+enum { START_TIMEOUT_MS = 60000, KILL_TIMEOUT_MS = 30000, RETRY_MS = 100 };
 
 static int pidfd_of(pid_t pid)
 {
@@ -140,19 +140,23 @@ int ovz_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct err
 	return err_say(err, ERR_TIMEOUT, "the system inside did not shut down in time");
 }
 
-/* A monitor that pauses between two boots ends by SIGTERM; one that runs a container passes it on or ignores
- * it. */
+static bool is_pausing(pid_t monitor)
+{
+	char path[64];
+	owned_mem char *name = NULL;
+	text_format(path, sizeof(path), "/proc/%d/comm", (int)monitor);
+	return file_read(path, 64, &name, NULL, NULL) == 0 && text_equal(name, HELPER_PAUSE_NAME "\n");
+}
+
+/* The first process of the container, or, while there is none and no boot under way, its monitor. */
 static void send_kill(struct hypervisor *hv, pid_t monitor, const char *name)
 {
 	pid_t init = 0;
 	owned_fd int pidfd = open_init(monitor, name, &init);
-	if (pidfd >= 0) {
+	if (pidfd < 0 && is_pausing(monitor))
+		pidfd = pidfd_of(monitor);
+	if (pidfd >= 0 && monitor_lock_holder(hv->state_dir, name) == monitor)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		return;
-	}
-	owned_fd int monitor_fd = pidfd_of(monitor);
-	if (monitor_fd >= 0 && monitor_lock_holder(hv->state_dir, name) == monitor)
-		syscall(SYS_pidfd_send_signal, monitor_fd, SIGTERM, NULL, 0);
 }
 
 /* Again and again, for a container between two boots has no process to kill yet. The monitor is left alone:
