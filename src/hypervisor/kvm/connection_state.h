@@ -27,7 +27,8 @@ struct virt_connections {
 	uint64_t attempts; /* times the keeper tried to connect */
 	bool hurry, closing, ended;
 	char last_error[256]; /* why the last attempt failed */
-	/* Held around the config's functions, so that news arrive in order and none after `silent` was set. */
+	/* Held around the config's functions, so that news arrive in order and none after `silent` was set.
+	 */
 	pthread_mutex_t telling;
 	bool silent;
 };

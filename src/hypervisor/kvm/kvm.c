@@ -273,7 +273,7 @@ static int kvm_screenshot(
 	return kvm_screenshot_take(hv->connections, name, timeout_ms, png, err);
 }
 
-const struct hypervisor_ops hypervisor_kvm = {
+__attribute__((visibility("default"))) const struct hypervisor_ops hypervisor_kvm = {
 	.name = "kvm",
 	.open = kvm_open,
 	.close = kvm_close,

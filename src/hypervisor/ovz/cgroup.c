@@ -232,6 +232,14 @@ pid_t cgroup_init(pid_t monitor, const char *name)
 	return 0;
 }
 
+bool cgroup_has_monitor(const struct cgroup_layout *layout, const char *name)
+{
+	char path[CGROUP_PATH_MAX * 2];
+	pid_t pids[CGROUP_PIDS_MAX];
+	return cgroup_path(layout, CGROUP_MEMORY, CGROUP_MONITORS, name, "cgroup.procs", path) &&
+	       read_pids(path, pids) > 0;
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");

@@ -50,5 +50,7 @@ bool cgroup_path(const struct cgroup_layout *layout, enum cgroup_controller cont
 pid_t cgroup_init(pid_t monitor, const char *name);
 /* Undoes a freeze of the container, also one it made itself, so that it can be killed. */
 void cgroup_thaw(const struct cgroup_layout *layout, const char *name);
+/* Whether a process runs in the group of container NAME's monitor. */
+bool cgroup_has_monitor(const struct cgroup_layout *layout, const char *name);
 /* Kills what is left in the groups of a container whose monitor is gone and removes them. Best effort. */
 void cgroup_remove(const struct cgroup_layout *layout, const char *name);

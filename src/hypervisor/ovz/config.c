@@ -129,13 +129,15 @@ static void add_network(const struct guest_spec *spec, struct buffer *text)
 }
 
 /* No console and no ttys: nothing on the host reads what the guest prints, so it cannot make the host busy.
- * sys_boot stays, the guest reboots itself; why a hook has to fail is told in helper_boot.c. */
+ * sys_boot stays, the guest reboots itself; why a hook has to fail is told in helper_boot.c. With AppArmor,
+ * mounts are left to the kernel's rules for user namespaces: what the generated profile denies systemd takes
+ * as a failure of its own services, and what the kernel denies it does without. */
 static void add_confinement(const struct config_host *host, struct buffer *text)
 {
 	buffer_add_text(text, "lxc.cap.drop = mac_admin mac_override sys_module sys_rawio sys_time\n");
 	buffer_addf(text, "lxc.seccomp.profile = %s\n", host->seccomp_path);
 	if (host->apparmor)
-		buffer_add_text(text, "lxc.apparmor.profile = generated\nlxc.apparmor.allow_nesting = 0\n");
+		buffer_add_text(text, "lxc.apparmor.profile = generated\nlxc.apparmor.raw = mount,\n");
 	buffer_add_text(text,
 		"lxc.autodev = 1\nlxc.pty.max = 1024\nlxc.tty.max = 0\nlxc.console.path = none\n"
 		"lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed\n"

@@ -180,7 +180,7 @@ static int ovz_undefine(struct hypervisor *hv, const char *name, struct error *e
 		return rc;
 	if (watch_monitor(hv->watch, name))
 		return err_set(err, ERR_RUNNING, "container %s still runs", name);
-	cgroup_remove(&hv->cgroups, name);
+	ovz_clear(hv, name, NULL);
 	if (ovz_log_path(hv, name, path, NULL) == 0)
 		unlink(path);
 	if (text_format(path, sizeof(path), LIBLXC_LOCKS "%s/.%s", hv->state_dir, name))

@@ -24,6 +24,9 @@ int ovz_log_path(const struct hypervisor *hv, const char *name, char place[OVZ_P
 int ovz_known_check(const struct hypervisor *hv, const char *name, struct error *err);
 /* Looks whether NAME runs though nobody here started it, and watches it then. */
 int ovz_adopt(struct hypervisor *hv, const char *name, bool announce, struct error *err);
+/* Removes what an earlier container of that name left in the control groups; it must not run. ERR_EXISTS when
+ * the groups are in use by a node with another state folder. */
+int ovz_clear(struct hypervisor *hv, const char *name, struct error *err);
 
 int ovz_start(struct hypervisor *hv, const char *name, struct error *err);
 int ovz_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct error *err);

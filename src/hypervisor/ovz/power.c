@@ -49,6 +49,14 @@ static int run_start(struct hypervisor *hv, const char *name, struct error *err)
 	return 0;
 }
 
+int ovz_clear(struct hypervisor *hv, const char *name, struct error *err)
+{
+	if (!monitor_lock_holder(hv->state_dir, name) && cgroup_has_monitor(&hv->cgroups, name))
+		return err_set(err, ERR_EXISTS, "another node of this host runs a container %s", name);
+	cgroup_remove(&hv->cgroups, name);
+	return 0;
+}
+
 int ovz_start(struct hypervisor *hv, const char *name, struct error *err)
 {
 	char path[OVZ_PATH_MAX];
@@ -62,10 +70,12 @@ int ovz_start(struct hypervisor *hv, const char *name, struct error *err)
 	rc = ovz_adopt(hv, name, true, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	cgroup_remove(&hv->cgroups, name);
+	rc = ovz_clear(hv, name, err);
+	if (rc < 0)
+		return rc;
 	rc = run_start(hv, name, err);
 	if (rc < 0) {
-		cgroup_remove(&hv->cgroups, name);
+		ovz_clear(hv, name, NULL);
 		return rc;
 	}
 	rc = ovz_adopt(hv, name, true, err);
