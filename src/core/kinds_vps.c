@@ -112,9 +112,13 @@ static int delete_disk(struct work_context *context, struct error *err)
 static int delete_record(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
+	/* A node that came up in the middle of this work has let the VPS into the network again. */
+	int rc = host->config.simulated ? 0 : net_vps_remove(host->net, context->work.veid, err);
+	if (rc < 0)
+		return rc;
 	if (json_get_bool(context->args, "now", false))
 		return purge_row(host, context->work.veid, VPS_DELETED, err);
-	int rc = db_vps_set_state(host->db, context->work.veid, VPS_DELETED,
+	rc = db_vps_set_state(host->db, context->work.veid, VPS_DELETED,
 		clock_unix_s() + host->config.undo_window_s, err);
 	return rc == -ERR_NOT_FOUND ? 0 : rc;
 }
