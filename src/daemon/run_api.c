@@ -120,6 +120,8 @@ static int open_and_serve(struct app *app, struct error *err)
 		rc = socket_take(app, which, &fds[which], err);
 	if (rc == 0)
 		rc = drop_root(app, err);
+	if (rc == 0)
+		rc = db_prepare(app->config->moad_store, err);
 	if (rc < 0)
 		return rc;
 	/* While there is one thread: both sandboxes hold for the threads it starts. */

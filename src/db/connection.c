@@ -46,9 +46,15 @@ static int driver_of_url(const char *url, const struct driver **ret, struct erro
 	return *ret ? 0 : -ERR_UNAVAILABLE;
 }
 
+int db_prepare(const char *url, struct error *err)
+{
+	const struct driver *driver = NULL;
+	return driver_of_url(url, &driver, err);
+}
+
 int connection_open(const char *url, struct connection **ret, struct error *err)
 {
-	const struct driver *driver;
+	const struct driver *driver = NULL;
 	struct session *session;
 	int rc = driver_of_url(url, &driver, err);
 	if (rc == 0)

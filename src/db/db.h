@@ -19,6 +19,8 @@ struct db;
  * folder that exists; opened without following a link. When a root process opens a store of another owner,
  * files it makes get that owner. */
 int db_open(const char *url, struct db **ret, struct error *err);
+/* Loads the driver of this URL, for a process that cannot open its module later. */
+int db_prepare(const char *url, struct error *err);
 void db_close(struct db *db);
 OWNED_DEFINE(struct db, db_close);
 /* A cheap round trip; for health checks. */

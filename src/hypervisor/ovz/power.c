@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { START_TIMEOUT_MS = 60000, KILL_TIMEOUT_MS = 30000, RETRY_MS = 100 };
+enum { START_TIMEOUT_MS = 60000, KILL_TIMEOUT_MS = 30000, RETRY_MS = 100, RESEND_MS = 1000 };
 
 static int pidfd_of(pid_t pid)
 {
@@ -131,18 +131,20 @@ static int min_ms(int64_t a, int64_t b)
 	return (int)(a < b ? a : b);
 }
 
+/* The signal is sent again from time to time: one that comes while the first process is still on its way to
+ * its own program is lost, and another does no harm. */
 int ovz_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct error *err)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms, left_ms;
 	int rc = ovz_known_check(hv, name, err);
 	if (rc < 0)
 		return rc;
-	for (bool is_sent = false; (left_ms = deadline_ms - clock_monotonic_ms()) > 0;) {
+	while ((left_ms = deadline_ms - clock_monotonic_ms()) > 0) {
 		pid_t monitor = watch_monitor(hv->watch, name);
 		if (!monitor)
 			return 0;
-		is_sent = is_sent || send_halt(monitor, name);
-		if (watch_wait_gone(hv->watch, name, is_sent ? (int)left_ms : min_ms(left_ms, RETRY_MS)))
+		bool is_sent = send_halt(monitor, name);
+		if (watch_wait_gone(hv->watch, name, min_ms(left_ms, is_sent ? RESEND_MS : RETRY_MS)))
 			return 0;
 	}
 	if (!watch_monitor(hv->watch, name))
