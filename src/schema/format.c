@@ -74,6 +74,9 @@ static void text_takes(const struct field *field, char *place, size_t size)
 	const char *takes = formats[field->options.format].takes;
 	if (formats[field->options.format].is_short)
 		snprintf(place, size, "%s", takes);
+	else if (field->options.min)
+		snprintf(place, size, "%s of %lld to %lld bytes", takes, (long long)field->options.min,
+			(long long)text_max(field));
 	else
 		snprintf(place, size, "%s of at most %lld bytes", takes, (long long)text_max(field));
 }
