@@ -90,6 +90,21 @@ static void start_wanted(struct host *host)
 	}
 }
 
+static void found_guest(void *context, const char *name, enum guest_state state)
+{
+	if (state == GUEST_STOPPED)
+		keeper_guest_stopped(context, name);
+}
+
+/* Containers that stopped while no node ran still have their disks mounted. */
+static void note_stopped(struct host *host)
+{
+	struct error err;
+	struct hypervisor *hv = host->hypervisors[VPS_OVZ];
+	if (hv && !host->config.simulated && host->ops[VPS_OVZ]->list(hv, found_guest, host, &err) < 0)
+		log_warning("looking for stopped containers: %s", err.message);
+}
+
 static int open_parts(struct host *host, struct error *err)
 {
 	int rc = host_register(host, err);
@@ -107,6 +122,7 @@ static int open_parts(struct host *host, struct error *err)
 		return rc;
 	if (is_new_boot(host))
 		start_wanted(host);
+	note_stopped(host);
 	struct work_runner_config runner = { .db = host->db,
 		.node_id = host->node_id,
 		.kinds = kinds,

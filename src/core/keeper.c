@@ -35,7 +35,7 @@ static void release_stopped(struct host *host, int64_t veid)
 	/* Locked by somebody else or in work: whoever has it releases the disk. */
 	if (guest_lock(host, veid, false, &guest, &err) < 0 || guest_is_running(&guest, &running, &err) < 0 || running)
 		return;
-	log_info("VPS %lld stopped by itself", (long long)veid);
+	log_debug("VPS %lld has stopped: its disk is let go", (long long)veid);
 	if (guest_release_disk(&guest, &err) < 0)
 		log_warning("VPS %lld: %s", (long long)veid, err.message);
 }

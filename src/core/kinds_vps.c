@@ -24,6 +24,12 @@ static int purge_row(struct host *host, int64_t veid, enum vps_state mark, struc
 	return rc == -ERR_NOT_FOUND ? 0 : rc;
 }
 
+/* A node that comes up in the middle of a work lets the VPS into the network again: the work's last step takes it out. */
+static int leave_network(struct host *host, int64_t veid, struct error *err)
+{
+	return host->config.simulated ? 0 : net_vps_remove(host->net, veid, err);
+}
+
 /* ---- create ---- */
 
 static int create_disk(struct work_context *context, struct error *err)
@@ -40,6 +46,8 @@ static int create_undo_disk(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
 	int rc = host->config.simulated ? 0 : disk_delete(host->pool, context->work.veid, err);
+	if (rc == 0)
+		rc = leave_network(host, context->work.veid, err);
 	return rc < 0 ? rc : purge_row(host, context->work.veid, VPS_FAILED, err);
 }
 
@@ -112,8 +120,7 @@ static int delete_disk(struct work_context *context, struct error *err)
 static int delete_record(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
-	/* A node that came up in the middle of this work has let the VPS into the network again. */
-	int rc = host->config.simulated ? 0 : net_vps_remove(host->net, context->work.veid, err);
+	int rc = leave_network(host, context->work.veid, err);
 	if (rc < 0)
 		return rc;
 	if (json_get_bool(context->args, "now", false))

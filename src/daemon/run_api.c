@@ -55,6 +55,8 @@ static int start_server(struct app *app, struct api *api, int fds[SOCKET_COUNT],
 		.limits = http_default_limits,
 		.handler = which == SOCKET_ADMIN ? api_serve_operator : api_serve_customer,
 		.context = api };
+	/* A command of 1 MiB, with every byte percent-encoded. */
+	config.limits.body_bytes = (3 << 20) + (64 << 10);
 	config.limits.connections = (unsigned)app->config->api_connections;
 	config.limits.connections_per_source = (unsigned)app->config->api_connections_per_source;
 	int rc = http_server_start(&config, &servers->running[which], err);

@@ -76,11 +76,14 @@ int clone_file(
 	return 0;
 }
 
+/* errno is ENOSPC when it did not come to the proof. */
 static bool shares_blocks(int from, int to)
 {
 	static const char block[65536] = {1};
-	return write(from, block, sizeof(block)) == (ssize_t)sizeof(block) && fsync(from) == 0 &&
-	       ioctl(to, FICLONE, from) == 0;
+	ssize_t written = write(from, block, sizeof(block));
+	if (written >= 0 && written < (ssize_t)sizeof(block))
+		errno = ENOSPC;
+	return written == (ssize_t)sizeof(block) && fsync(from) == 0 && ioctl(to, FICLONE, from) == 0;
 }
 
 int clone_probe(const char *dir, bool *ret, struct error *err)
@@ -94,5 +97,7 @@ int clone_probe(const char *dir, bool *ret, struct error *err)
 		return 0;
 	}
 	*ret = shares_blocks(from, to);
+	if (!*ret && errno == ENOSPC)
+		return err_errno(err, errno, "write to a file in %s", dir);
 	return 0;
 }

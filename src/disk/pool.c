@@ -96,17 +96,28 @@ static int mount_image(const struct pool_config *config, struct error *err)
 	return rc < 0 ? err_wrap(err, "the pool's file") : 0;
 }
 
+/* A full disk proves nothing, and the VPSs on it must be served all the same: then what was proven when the
+ * pool was made still holds, and where it does not each clone says so. */
+static int probe(const char *dir, bool *ret, struct error *err)
+{
+	int rc = clone_probe(dir, ret, err);
+	if (rc != -ERR_CAPACITY)
+		return rc;
+	*ret = true;
+	return 0;
+}
+
 /* A file made before is used even where the folder has learnt reflinks since: the disks are in it. */
 static int find_reflinks(const struct pool_config *config, struct pool *pool, struct error *err)
 {
 	bool has_image = config->image_path && access(config->image_path, F_OK) == 0;
 	int rc = has_image ? mount_image(config, err) : 0;
 	if (rc == 0)
-		rc = clone_probe(config->dir, &pool->reflinks, err);
+		rc = probe(config->dir, &pool->reflinks, err);
 	if (rc == 0 && !pool->reflinks && config->image_path && !has_image) {
 		rc = mount_image(config, err);
 		if (rc == 0)
-			rc = clone_probe(config->dir, &pool->reflinks, err);
+			rc = probe(config->dir, &pool->reflinks, err);
 	}
 	if (rc < 0)
 		return rc;

@@ -75,32 +75,54 @@ static bool is_plain(unsigned char byte)
 	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\' && byte != '/';
 }
 
+/* What stands for one byte, or one sequence, that is not plain; returns how many bytes that was. */
+static size_t add_special(struct buffer *out, const unsigned char *text, size_t len)
+{
+	char escape = short_escape(text[0]);
+	unsigned code_point = text[0];
+	size_t used = 1;
+	if (escape) {
+		buffer_add(out, (char[]){ '\\', escape }, 2);
+		return 1;
+	}
+	if (text[0] == 0x7f) {
+		buffer_add_byte(out, 0x7f); /* json_encode leaves DEL as it is */
+		return 1;
+	}
+	if (text[0] >= 0x80)
+		used = decode_utf8(text, len, &code_point);
+	add_code_point(out, code_point);
+	return used;
+}
+
+static size_t plain_run(const unsigned char *text, size_t len)
+{
+	size_t run = 0;
+	while (run < len && is_plain(text[run]))
+		run++;
+	return run;
+}
+
 static void add_quoted(struct buffer *out, const char *bytes, size_t len)
 {
 	const unsigned char *text = (const unsigned char *)bytes;
+	size_t run = plain_run(text, len);
+	char *place = run == len ? buffer_reserve(out, len + 2) : NULL;
+	/* Most texts are plain and go in at once. */
+	if (place) {
+		place[0] = '"';
+		memcpy(place + 1, bytes, len);
+		place[len + 1] = '"';
+		buffer_commit(out, len + 2);
+		return;
+	}
 	buffer_add_byte(out, '"');
 	for (size_t i = 0; i < len;) {
-		size_t run = 0;
-		while (i + run < len && is_plain(text[i + run]))
-			run++;
+		run = plain_run(text + i, len - i);
 		buffer_add(out, bytes + i, run);
 		i += run;
-		if (i == len)
-			break;
-		char escape = short_escape(text[i]);
-		if (escape) {
-			buffer_add(out, (char[]){ '\\', escape }, 2);
-			i++;
-		} else if (text[i] == 0x7f) {
-			buffer_add_byte(out, 0x7f); /* json_encode leaves DEL as it is */
-			i++;
-		} else if (text[i] < 0x20) {
-			add_escape(out, text[i++]);
-		} else {
-			unsigned code_point;
-			i += decode_utf8(text + i, len - i, &code_point);
-			add_code_point(out, code_point);
-		}
+		if (i < len)
+			i += add_special(out, text + i, len - i);
 	}
 	buffer_add_byte(out, '"');
 }
@@ -114,6 +136,18 @@ static void begin_value(struct json_writer *writer, const char *key)
 		buffer_add_byte(writer->out, ':');
 	}
 	writer->comma = true;
+}
+
+void json_add_key(struct json_writer *writer, const char *quoted, size_t len)
+{
+	size_t comma_len = writer->comma;
+	char *place = buffer_reserve(writer->out, comma_len + len);
+	if (!place)
+		return;
+	place[0] = ',';
+	memcpy(place + comma_len, quoted, len);
+	buffer_commit(writer->out, comma_len + len);
+	writer->comma = false;
 }
 
 static void open_with(struct json_writer *writer, const char *key, char bracket)

@@ -14,6 +14,9 @@ struct json_writer {
 
 #define JSON_WRITER(buffer) { .out = (buffer), .comma = false }
 
+/* A key that is quoted already, with its colon ("\"error\":"): for keys known when the program is built. Follow it with a value whose key
+ * is NULL. */
+void json_add_key(struct json_writer *writer, const char *quoted, size_t len);
 void json_open_object(struct json_writer *writer, const char *key);
 void json_close_object(struct json_writer *writer);
 void json_open_array(struct json_writer *writer, const char *key);

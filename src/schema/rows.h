@@ -82,11 +82,12 @@
 #define ROWS_RECORD_F_LIST(id, record, name, options) ROWS_MEMBER_LIST(record, name)
 
 /* A row of a field table, by entry kind. */
+#define ROWS_NAMES(member) .name = #member, .quoted = "\"" #member "\":", .quoted_len = sizeof(#member) + 2
 #define ROWS_FIELD(struct_name, field_kind, member, opts)                                                    \
-	{ .name = #member, .type = ROWS_KIND_##field_kind, .offset = offsetof(struct struct_name, member),    \
+	{ ROWS_NAMES(member), .type = ROWS_KIND_##field_kind, .offset = offsetof(struct struct_name, member),    \
 		.options = { ROWS_UNPAREN opts } },
 #define ROWS_FIELD_NESTED(struct_name, field_kind, nested, member, opts)                                     \
-	{ .name = #member, .type = field_kind, .offset = offsetof(struct struct_name, member),                \
+	{ ROWS_NAMES(member), .type = field_kind, .offset = offsetof(struct struct_name, member),                \
 		.record = &nested##_record_table, .options = { ROWS_UNPAREN opts } },
 
 #define ROWS_PARAM_ROW_P(id, type, name, options) ROWS_FIELD(id##_args, type, name, options)

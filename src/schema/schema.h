@@ -81,6 +81,8 @@ struct field_options {
 struct record;
 struct field {
 	const char *name;
+	const char *quoted; /* "\"name\":", for the writer */
+	size_t quoted_len;
 	enum field_type type;
 	size_t offset;
 	const struct record *record; /* of FIELD_LIST, FIELD_OBJECT, FIELD_SPREAD */

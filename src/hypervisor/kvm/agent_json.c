@@ -94,11 +94,12 @@ void agent_write_status(int64_t pid, struct buffer *out)
 	buffer_addf(out, "{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":%" PRId64 "}}", pid);
 }
 
+/* Without "--": dash takes it for a number. */
 void agent_write_kill(int64_t pid, struct buffer *out)
 {
 	buffer_addf(out,
 		"{\"execute\":\"guest-exec\",\"arguments\":{\"path\":\"/bin/sh\",\"arg\":[\"-c\","
-		"\"kill -TERM -- -$0 || kill -TERM $0; sleep %d; kill -KILL -- -$0 || kill -KILL "
+		"\"kill -TERM -$0 || kill -TERM $0; sleep %d; kill -KILL -$0 || kill -KILL "
 		"$0\",\"%" PRId64 "\"],\"capture-output\":false}}",
 		AGENT_KILL_AFTER_S, pid);
 }

@@ -101,29 +101,30 @@ static uint64_t signals_of(const char *status, const char *key)
 	return found ? strtoull(found + strlen(key), NULL, 16) : 0;
 }
 
-/* How the init inside is asked to power off: systemd's signal, that of System V and OpenRC, or busybox's,
- * whichever it listens for; 0 while it listens for none, as one that has only just been started. */
-static int halt_signal(pid_t init)
+/* How the init inside is asked to power off the ROUND-th time. systemd's signal is seen to be waited for.
+ * Others' are not, as busybox waits with sigtimedwait(2); so theirs are sent in turns, and the kernel drops
+ * those such a process has no handler for: System V's, OpenRC's and newer busybox's, then older busybox's. */
+static int halt_signal(pid_t init, int round)
 {
-	const int signals[] = {SIGRTMIN + 3, SIGPWR, SIGUSR2};
+	int systemd = SIGRTMIN + 3;
 	char path[64];
 	owned_mem char *status = NULL;
 	text_format(path, sizeof(path), "/proc/%d/status", (int)init);
 	if (file_read(path, 16384, &status, NULL, NULL) < 0)
 		return 0;
 	uint64_t heard = signals_of(status, "\nSigBlk:") | signals_of(status, "\nSigCgt:");
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (heard >> (signals[i] - 1) & 1)
-			return signals[i];
-	return 0;
+	if (heard >> (systemd - 1) & 1)
+		return systemd;
+	return round % 2 ? SIGUSR2 : SIGPWR;
 }
 
-static bool send_halt(pid_t monitor, const char *name)
+static void send_halt(pid_t monitor, const char *name, int round)
 {
 	pid_t init = 0;
 	owned_fd int pidfd = open_init(monitor, name, &init);
-	int signal_number = pidfd < 0 ? 0 : halt_signal(init);
-	return signal_number && syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0) == 0;
+	int signal_number = pidfd < 0 ? 0 : halt_signal(init, round);
+	if (signal_number)
+		syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 }
 
 static int min_ms(int64_t a, int64_t b)
@@ -139,12 +140,12 @@ int ovz_stop(struct hypervisor *hv, const char *name, int timeout_ms, struct err
 	int rc = ovz_known_check(hv, name, err);
 	if (rc < 0)
 		return rc;
-	while ((left_ms = deadline_ms - clock_monotonic_ms()) > 0) {
+	for (int round = 0; (left_ms = deadline_ms - clock_monotonic_ms()) > 0; round++) {
 		pid_t monitor = watch_monitor(hv->watch, name);
 		if (!monitor)
 			return 0;
-		bool is_sent = send_halt(monitor, name);
-		if (watch_wait_gone(hv->watch, name, min_ms(left_ms, is_sent ? RESEND_MS : RETRY_MS)))
+		send_halt(monitor, name, round);
+		if (watch_wait_gone(hv->watch, name, min_ms(left_ms, RESEND_MS)))
 			return 0;
 	}
 	if (!watch_monitor(hv->watch, name))
