@@ -133,6 +133,8 @@ static void inner(const struct child *child, int report_fd)
 	close_all_but(report_fd, child->keep_fd);
 	if (report.rc == 0)
 		report.rc = confine(child, &report.err);
+	/* Another user id has taken the death signal away. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (report.rc == 0)
 		report.rc = child->run(child->context, report.result, &report.err);
 	bool told = write(report_fd, &report, sizeof(report)) == (ssize_t)sizeof(report);

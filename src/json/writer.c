@@ -111,7 +111,8 @@ static void add_quoted(struct buffer *out, const char *bytes, size_t len)
 	/* Most texts are plain and go in at once. */
 	if (place) {
 		place[0] = '"';
-		memcpy(place + 1, bytes, len);
+		if (len) /* bytes may be NULL then */
+			memcpy(place + 1, bytes, len);
 		place[len + 1] = '"';
 		buffer_commit(out, len + 2);
 		return;

@@ -76,7 +76,8 @@ static void test_deadlock_is_retried(void **state)
 	pthread_barrier_destroy(&barrier);
 	assert_int_equal(one.rc, 1);
 	assert_int_equal(two.rc, 1);
-	assert_int_equal(one.attempts + two.attempts, 3);
+	/* The one that failed may meet the other again before it has gone on. */
+	assert_true(one.attempts + two.attempts >= 3);
 	store_sql(store->url,
 		"DO $$ BEGIN IF (SELECT min(value) FROM sequence) <> 2 THEN RAISE 'twice'; END IF; END $$");
 }
