@@ -54,18 +54,22 @@ void answer_error(struct http_request *request, const struct error *err, int64_t
 	owned_in(buffer_done) struct buffer body = BUFFER_INIT(0);
 	struct json_writer writer = JSON_WRITER(&body);
 	struct wire_error wire = wire_error_of(err->code);
-	if (is_internal(err->code)) {
+	bool is_nameless = is_internal(err->code) && !log_id()[0];
+	if (is_nameless) {
 		char id[16];
 		random_text(id, 10, TEXT_DIGITS TEXT_LOWER);
-		log_id_set(log_id()[0] ? log_id() : id);
-		log_error("%.64s: %s", request->path, err->message);
+		log_id_set(id);
 	}
+	if (is_internal(err->code))
+		log_error("%.64s: %s", request->path, err->message);
 	json_open_object(&writer, NULL);
 	json_add_int(&writer, "error", wire.code);
 	json_add_text(&writer, "message", sentence_of(request, err));
 	json_close_object(&writer);
 	const char *headers[] = { "Retry-After", arena_printf(&request->arena, "%lld", (long long)wait_s), NULL };
 	send_json(request, &body, wire.status == 429 ? headers : NULL, wire.status);
+	if (is_nameless)
+		log_id_set(NULL);
 }
 
 void answer_locked(struct http_request *request, const struct work *work)
