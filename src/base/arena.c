@@ -40,7 +40,7 @@ void arena_reset(struct arena *arena)
 	arena->used = 0;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+static void *take_room(struct arena *arena, size_t size)
 {
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (!arena->blocks || size > arena->blocks->size - arena->used) {
@@ -53,13 +53,19 @@ void *arena_alloc(struct arena *arena, size_t size)
 	}
 	void *place = arena->blocks->bytes + arena->used;
 	arena->used += size;
-	return memset(place, 0, size);
+	return place;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	return memset(take_room(arena, size), 0, size);
 }
 
 char *arena_strndup(struct arena *arena, const char *text, size_t len)
 {
-	char *copy = arena_alloc(arena, len + 1);
+	char *copy = take_room(arena, len + 1);
 	memcpy(copy, text, len);
+	copy[len] = '\0';
 	return copy;
 }
 

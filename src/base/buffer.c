@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FIRST_CAPACITY = 128 };
+
 static size_t max_len(const struct buffer *buffer)
 {
 	return buffer->max_len ? buffer->max_len : BUFFER_DEFAULT_MAX;
@@ -25,39 +27,22 @@ void buffer_clear(struct buffer *buffer)
 		buffer->data[0] = '\0';
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t len)
+char *buffer_grow(struct buffer *buffer, size_t len)
 {
-	if (len > max_len(buffer) - buffer->len) {
+	size_t most = max_len(buffer);
+	if (len > most - buffer->len) {
 		buffer->overflowed = true;
 		return NULL;
 	}
-	size_t needed = buffer->len + len + 1;
-	if (needed > buffer->capacity) {
-		size_t capacity = buffer->capacity ? buffer->capacity : 128;
-		while (capacity < needed)
-			capacity *= 2;
-		buffer->data = mem_resize(buffer->capacity ? buffer->data : NULL, capacity, 1);
-		buffer->capacity = capacity;
-		buffer->data[buffer->len] = '\0';
-	}
-	return buffer->data + buffer->len;
-}
-
-void buffer_commit(struct buffer *buffer, size_t len)
-{
-	buffer->len += len;
+	size_t needed = buffer->len + len + 1, capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
+	while (capacity < needed)
+		capacity *= 2;
+	if (capacity > most + 1)
+		capacity = most + 1;
+	buffer->data = mem_resize(buffer->capacity ? buffer->data : NULL, capacity, 1);
+	buffer->capacity = capacity;
 	buffer->data[buffer->len] = '\0';
-}
-
-void buffer_add(struct buffer *buffer, const void *bytes, size_t len)
-{
-	if (!len || buffer->overflowed)
-		return;
-	char *place = buffer_reserve(buffer, len);
-	if (!place)
-		return;
-	memcpy(place, bytes, len);
-	buffer_commit(buffer, len);
+	return buffer->data + buffer->len;
 }
 
 void buffer_add_text(struct buffer *buffer, const char *text)

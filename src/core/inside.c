@@ -63,7 +63,7 @@ int host_set_hostname(struct host *host, int64_t veid, const char *hostname, str
 	struct exec_request request;
 	guest_hostname_request(hostname, &guest.arena, &request);
 	rc = run_program(&guest, &request, "setting the host name", err);
-	/* A stopped guest gets its name from the definition and the seed at its next start. */
+	/* Of a stopped guest only the recorded name changes: what its own system says is in its files, unless it never ran. */
 	return rc == -ERR_NOT_RUNNING ? 0 : rc;
 }
 
