@@ -93,11 +93,12 @@ static enum ctl_exit run_row(struct ctl *ctl, const struct call_row *row, int ar
 	owned(json_free) struct json *answer = NULL;
 	if (ctl_ask(ctl, row->wire, body, &answer, &text, &err) < 0)
 		return fail(&err);
+	/* First what is shown only once, such as a new key: whoever ends the waiting has it. */
+	enum ctl_exit printed = print_answer(ctl, row, answer, text);
+	fflush(stdout);
 	int64_t work = json_get_int(answer, "work", 0);
-	enum ctl_exit waited = CTL_OK;
-	if ((row->options.flags & CALL_WAITS) && work && !ctl->no_wait)
-		waited = ctl_wait(ctl, work);
-	enum ctl_exit printed = waited == CTL_OK ? print_answer(ctl, row, answer, text) : CTL_OK;
+	bool waits = (row->options.flags & CALL_WAITS) && work && !ctl->no_wait;
+	enum ctl_exit waited = waits ? ctl_wait(ctl, work) : CTL_OK;
 	return waited ? waited : printed;
 }
 

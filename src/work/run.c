@@ -82,14 +82,25 @@ static int run_step(struct work_context *context, const struct work_kind *kind, 
 	return rc;
 }
 
+/* What the operator reads where the failing part had no safe sentence of its own. */
+static const char *sentence_of(const struct error *err)
+{
+	if (err->said[0])
+		return err->said;
+	if (err->code == ERR_UNAVAILABLE)
+		return "A service the node needs, such as libvirtd, does not answer; moactl doctor says which.";
+	if (err->code == ERR_TIMEOUT)
+		return "It took too long; the node's log says what.";
+	return "It failed for a reason inside the node; its log says why.";
+}
+
 static void begin_undo(struct work_context *context, const struct error *err)
 {
 	log_error(
 		"%s of VPS %lld failed: %s", context->work.kind, (long long)context->work.veid, err->message);
 	context->work.state = WORK_UNDOING;
 	context->work.message = "Undoing";
-	context->work.error =
-		err->said[0] ? err->said : "It failed for a reason inside the node; its log says why.";
+	context->work.error = sentence_of(err);
 	record(context);
 }
 
