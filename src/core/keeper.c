@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include <malloc.h>
 #include <string.h>
 #include <time.h>
 
@@ -100,6 +101,8 @@ static void *keep(void *argument)
 			release_stopped(host, veid);
 		if (!closing && clock_unix_s() >= next_round_s) {
 			purge_due(host);
+			/* What builds, imports and rule changes took is not needed until the next one. */
+			malloc_trim(0);
 			next_round_s = clock_unix_s() + ROUND_S;
 		}
 		pthread_mutex_lock(&host->lock);
