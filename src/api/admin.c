@@ -1,4 +1,5 @@
-/* The operator's calls: POST /admin/<call> with a JSON object, on a socket only root (and the daemon's own user) can open. */
+/* The operator's calls: POST /admin/<call> with a JSON object, on a socket only root (and the daemon's own
+ * user) can open. */
 #include "api/inner.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -11,19 +12,20 @@ static void serve(struct http_request *request)
 {
 	struct api *api = request->context;
 	const struct call_row *row = request->state;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct param *params;
 	size_t count;
 	void *args = arena_alloc(&request->arena, row->args.size + 1);
 	void *reply = arena_alloc(&request->arena, row->reply.size + 1);
-	struct call call = { .api = api, .db = api->db, .row = row, .arena = &request->arena };
+	struct call call = {.api = api, .db = api->db, .row = row, .arena = &request->arena};
 	int rc = params_collect(request, &params, &count, &err);
 	if (rc == 0)
 		rc = record_from_params(&row->args, params, count, &request->arena, args, &err);
 	if (rc == 0)
 		rc = row->run(&call, args, reply, &err);
 	if (rc == 0) {
-		log_write(row->options.flags & CALL_READS ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "operator: %s", row->wire);
+		log_write(row->options.flags & CALL_READS ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "operator: %s",
+			row->wire);
 		answer_reply(request, row, reply);
 		return;
 	}
@@ -33,7 +35,7 @@ static void serve(struct http_request *request)
 
 void api_serve_operator(struct http_request *request)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	bool allowed = request->peer_uid == 0 || request->peer_uid == geteuid();
 	bool is_admin = text_starts(request->path, prefix);
 	const struct call_row *row =

@@ -22,7 +22,8 @@ int admin_find_node(struct call *call, const char *alias, struct node *ret, stru
 int admin_find_vps(struct call *call, int64_t veid, struct vps *ret, struct error *err)
 {
 	int rc = db_vps_get(call->db, veid, true, call->arena, ret, err);
-	return rc == -ERR_NOT_FOUND ? err_say(err, ERR_NOT_FOUND, "There is no VPS %lld", (long long)veid) : rc;
+	return rc == -ERR_NOT_FOUND ? err_say(err, ERR_NOT_FOUND, "There is no VPS %lld", (long long)veid)
+				    : rc;
 }
 
 const char *admin_state_name(const struct vps *vps)
@@ -42,7 +43,7 @@ void admin_poke(struct call *call, const struct node *node)
 int admin_queue(struct call *call, const struct node *node, int64_t veid, const char *kind, const char *title,
 	const char *args_json, int64_t *ret_work, struct error *err)
 {
-	struct work work = { .node_id = node->id,
+	struct work work = {.node_id = node->id,
 		.veid = veid,
 		.kind = kind,
 		.args = args_json,
@@ -51,10 +52,11 @@ int admin_queue(struct call *call, const struct node *node, int64_t veid, const 
 		.message = "Waiting",
 		.error = "",
 		.created_s = clock_unix_s(),
-		.updated_s = clock_unix_s() };
+		.updated_s = clock_unix_s()};
 	int rc = db_work_add(call->db, &work, ret_work, err);
 	if (rc == -ERR_LOCKED)
-		return err_say(err, ERR_LOCKED, "VPS %lld has unfinished work: see moactl work list", (long long)veid);
+		return err_say(err, ERR_LOCKED, "VPS %lld has unfinished work: see moactl work list",
+			(long long)veid);
 	if (rc == 0)
 		admin_poke(call, node);
 	return rc;

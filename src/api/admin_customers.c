@@ -17,8 +17,8 @@ int admin_account_add(struct call *call, const struct account_add_args *args, st
 	return rc;
 }
 
-int admin_account_list(struct call *call, const struct account_list_args *args, struct account_list_reply *reply,
-	struct error *err)
+int admin_account_list(struct call *call, const struct account_list_args *args,
+	struct account_list_reply *reply, struct error *err)
 {
 	(void)args;
 	struct account *accounts;
@@ -29,7 +29,8 @@ int admin_account_list(struct call *call, const struct account_list_args *args, 
 	reply->accounts.items = arena_array(call->arena, count, struct account_entry_record);
 	reply->accounts.count = count;
 	for (size_t i = 0; i < count; i++)
-		reply->accounts.items[i] = (struct account_entry_record){ accounts[i].email, accounts[i].created_s };
+		reply->accounts.items[i] =
+			(struct account_entry_record){accounts[i].email, accounts[i].created_s};
 	return 0;
 }
 
@@ -40,11 +41,11 @@ int admin_account_remove(struct call *call, const struct account_remove_args *ar
 	return db_account_remove(call->db, args->email, err);
 }
 
-int admin_plan_set(struct call *call, const struct plan_set_args *args, struct plan_set_reply *reply,
-	struct error *err)
+int admin_plan_set(
+	struct call *call, const struct plan_set_args *args, struct plan_set_reply *reply, struct error *err)
 {
 	(void)reply;
-	struct plan plan = { .name = args->name,
+	struct plan plan = {.name = args->name,
 		.disk_bytes = args->disk,
 		.ram_bytes = args->ram,
 		.swap_bytes = args->swap,
@@ -54,7 +55,7 @@ int admin_plan_set(struct call *call, const struct plan_set_args *args, struct p
 		.data_multiplier = args->data_multiplier,
 		.ipv6_max = args->max_ipv6s,
 		.private_network = args->private_network,
-		.abuse_points_max = args->max_abuse_points };
+		.abuse_points_max = args->max_abuse_points};
 	int64_t id;
 	return db_plan_set(call->db, &plan, &id, err);
 }
@@ -71,14 +72,14 @@ int admin_plan_list(struct call *call, const struct plan_list_args *args, struct
 	reply->plans.items = arena_array(call->arena, count, struct plan_entry_record);
 	reply->plans.count = count;
 	for (size_t i = 0; i < count; i++)
-		reply->plans.items[i] = (struct plan_entry_record){ .name = plans[i].name,
+		reply->plans.items[i] = (struct plan_entry_record){.name = plans[i].name,
 			.disk = plans[i].disk_bytes,
 			.ram = plans[i].ram_bytes,
 			.swap = plans[i].swap_bytes,
 			.cpu_percent = plans[i].cpu_percent,
 			.processes = plans[i].process_max,
 			.monthly_data = plans[i].monthly_data_bytes,
-			.data_multiplier = plans[i].data_multiplier };
+			.data_multiplier = plans[i].data_multiplier};
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static int queue_on_node(struct call *call, const char *alias, const char *kind,
 int admin_template_build(struct call *call, const struct template_build_args *args,
 	struct template_build_reply *reply, struct error *err)
 {
-	const char *pairs[] = { "name", args->name, "type", args->type, "mirror", args->mirror, NULL };
+	const char *pairs[] = {"name", args->name, "type", args->type, "mirror", args->mirror, NULL};
 	return queue_on_node(call, args->node, "template_build",
 		arena_printf(call->arena, "Template build: %s", args->name), pairs, &reply->work, err);
 }
@@ -33,8 +33,8 @@ int admin_template_build(struct call *call, const struct template_build_args *ar
 int admin_template_import(struct call *call, const struct template_import_args *args,
 	struct template_import_reply *reply, struct error *err)
 {
-	const char *pairs[] = { "name", args->name, "type", args->type, "file", args->file, "sha256", args->sha256,
-		NULL };
+	const char *pairs[] = {
+		"name", args->name, "type", args->type, "file", args->file, "sha256", args->sha256, NULL};
 	return queue_on_node(call, args->node, "template_import",
 		arena_printf(call->arena, "Template import: %s", args->name), pairs, &reply->work, err);
 }
@@ -42,7 +42,7 @@ int admin_template_import(struct call *call, const struct template_import_args *
 int admin_template_remove(struct call *call, const struct template_remove_args *args,
 	struct template_remove_reply *reply, struct error *err)
 {
-	const char *pairs[] = { "name", args->name, NULL };
+	const char *pairs[] = {"name", args->name, NULL};
 	return queue_on_node(call, args->node, "template_remove",
 		arena_printf(call->arena, "Template removal: %s", args->name), pairs, &reply->work, err);
 }
@@ -55,8 +55,8 @@ static const char *alias_of(const struct node *nodes, size_t count, int64_t id)
 	return "";
 }
 
-int admin_template_list(struct call *call, const struct template_list_args *args, struct template_list_reply *reply,
-	struct error *err)
+int admin_template_list(struct call *call, const struct template_list_args *args,
+	struct template_list_reply *reply, struct error *err)
 {
 	(void)args;
 	struct template_row *rows;
@@ -70,11 +70,11 @@ int admin_template_list(struct call *call, const struct template_list_args *args
 	reply->templates.items = arena_array(call->arena, count, struct template_entry_record);
 	reply->templates.count = count;
 	for (size_t i = 0; i < count; i++)
-		reply->templates.items[i] = (struct template_entry_record){ .name = rows[i].name,
+		reply->templates.items[i] = (struct template_entry_record){.name = rows[i].name,
 			.type = vps_type_name(rows[i].type),
 			.node = alias_of(nodes, node_count, rows[i].node_id),
 			.size = rows[i].size_bytes,
-			.created = rows[i].created_s };
+			.created = rows[i].created_s};
 	return 0;
 }
 
@@ -93,7 +93,7 @@ int admin_work_list(struct call *call, const struct work_list_args *args, struct
 	reply->works.items = arena_array(call->arena, count, struct work_entry_record);
 	reply->works.count = count;
 	for (size_t i = 0; i < count; i++)
-		reply->works.items[i] = (struct work_entry_record){ .id = works[i].id,
+		reply->works.items[i] = (struct work_entry_record){.id = works[i].id,
 			.kind = works[i].kind,
 			.veid = works[i].veid,
 			.state = work_state_name(works[i].state),
@@ -101,7 +101,7 @@ int admin_work_list(struct call *call, const struct work_list_args *args, struct
 			.message = works[i].message,
 			.error = works[i].error,
 			.created = works[i].created_s,
-			.updated = works[i].updated_s };
+			.updated = works[i].updated_s};
 	return 0;
 }
 
@@ -114,12 +114,12 @@ int admin_work_show(struct call *call, const struct work_show_args *args, struct
 		return err_say(err, ERR_NOT_FOUND, "There is no work %lld", (long long)args->id);
 	if (rc < 0)
 		return rc;
-	*reply = (struct work_show_reply){ .id = work.id,
+	*reply = (struct work_show_reply){.id = work.id,
 		.kind = work.kind,
 		.veid = work.veid,
 		.state = work_state_name(work.state),
 		.percent = work.percent,
 		.message = work.message,
-		.work_error = work.error };
+		.work_error = work.error};
 	return 0;
 }

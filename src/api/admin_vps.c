@@ -9,8 +9,8 @@
 enum { PASSWORD_SIZE = 13, HASH_TEXT_SIZE = 128 };
 
 /* Whether the node has that template for that type; the message lists what there is. */
-static int check_template(struct call *call, const struct node *node, enum vps_type type, const char *os,
-	struct error *err)
+static int check_template(
+	struct call *call, const struct node *node, enum vps_type type, const char *os, struct error *err)
 {
 	struct template_row *rows;
 	size_t count;
@@ -33,11 +33,13 @@ static int find_parts(struct call *call, const struct vps_create_args *args, str
 	struct plan plan;
 	int rc = db_account_by_email(call->db, args->account, call->arena, &account, err);
 	if (rc == -ERR_NOT_FOUND)
-		return err_say(err, ERR_NOT_FOUND, "There is no account %s: add it with moactl account add", args->account);
+		return err_say(err, ERR_NOT_FOUND, "There is no account %s: add it with moactl account add",
+			args->account);
 	if (rc == 0)
 		rc = db_plan_by_name(call->db, args->plan, call->arena, &plan, err);
 	if (rc == -ERR_NOT_FOUND)
-		return err_say(err, ERR_NOT_FOUND, "There is no plan %s: add it with moactl plan set", args->plan);
+		return err_say(
+			err, ERR_NOT_FOUND, "There is no plan %s: add it with moactl plan set", args->plan);
 	if (rc == 0)
 		rc = admin_find_node(call, args->node, node, err);
 	if (rc < 0)
@@ -65,13 +67,13 @@ int admin_vps_create(struct call *call, const struct vps_create_args *args, stru
 	struct error *err)
 {
 	struct node node;
-	struct vps_create create = { .hostname = args->hostname,
+	struct vps_create create = {.hostname = args->hostname,
 		.os = args->os,
 		.ssh_keys = "",
 		.wanted_running = !args->stopped,
 		.forward_ssh = true,
 		.now_s = clock_unix_s(),
-		.work_args = "{}" };
+		.work_args = "{}"};
 	int rc = find_parts(call, args, &create, &node, err);
 	if (rc == 0 && args->ssh_keys)
 		rc = ssh_keys_parse(args->ssh_keys, call->arena, &create.ssh_keys, err);
@@ -93,8 +95,8 @@ int admin_vps_create(struct call *call, const struct vps_create_args *args, stru
 	return fill_reply(call, veid, reply, err);
 }
 
-int admin_vps_list(struct call *call, const struct vps_list_args *args, struct vps_list_reply *reply,
-	struct error *err)
+int admin_vps_list(
+	struct call *call, const struct vps_list_args *args, struct vps_list_reply *reply, struct error *err)
 {
 	struct vps *all;
 	size_t count;
@@ -105,7 +107,7 @@ int admin_vps_list(struct call *call, const struct vps_list_args *args, struct v
 	for (size_t i = 0; i < count; i++) {
 		if (args->account && !text_equal(args->account, all[i].account.email))
 			continue;
-		reply->vps.items[reply->vps.count++] = (struct vps_entry_record){ .veid = all[i].veid,
+		reply->vps.items[reply->vps.count++] = (struct vps_entry_record){.veid = all[i].veid,
 			.type = vps_type_name(all[i].type),
 			.hostname = all[i].hostname,
 			.ip = all[i].address_count ? all[i].addresses[0].address : "",
@@ -114,14 +116,14 @@ int admin_vps_list(struct call *call, const struct vps_list_args *args, struct v
 			.account = all[i].account.email,
 			.os = all[i].os,
 			.ssh_port = all[i].ssh_port,
-			.state = admin_state_name(&all[i]) };
+			.state = admin_state_name(&all[i])};
 	}
 	return 0;
 }
 
 static const char *power_of(struct call *call, const struct vps *vps)
 {
-	struct guest_state_args args = { .veid = vps->veid };
+	struct guest_state_args args = {.veid = vps->veid};
 	struct guest_state_reply reply;
 	struct error err;
 	if (call_ask_node(call, vps->node.endpoint, NODE_guest_state, &args, &reply, &err) == 0)
@@ -134,18 +136,18 @@ static const char *work_of(struct call *call, int64_t veid)
 	struct work work;
 	if (db_work_of_vps(call->db, veid, call->arena, &work, NULL) < 0)
 		return "";
-	return arena_printf(call->arena, "%lld %s %lld %% %s", (long long)work.id, work.kind, (long long)work.percent,
-		work.message);
+	return arena_printf(call->arena, "%lld %s %lld %% %s", (long long)work.id, work.kind,
+		(long long)work.percent, work.message);
 }
 
-int admin_vps_show(struct call *call, const struct vps_show_args *args, struct vps_show_reply *reply,
-	struct error *err)
+int admin_vps_show(
+	struct call *call, const struct vps_show_args *args, struct vps_show_reply *reply, struct error *err)
 {
 	struct vps vps;
 	int rc = admin_find_vps(call, args->veid, &vps, err);
 	if (rc < 0)
 		return rc;
-	*reply = (struct vps_show_reply){ .veid = vps.veid,
+	*reply = (struct vps_show_reply){.veid = vps.veid,
 		.type = vps_type_name(vps.type),
 		.state = admin_state_name(&vps),
 		.power = power_of(call, &vps),
@@ -161,7 +163,7 @@ int admin_vps_show(struct call *call, const struct vps_show_args *args, struct v
 		.ram = vps.plan.ram_bytes,
 		.created = vps.created_s,
 		.purge_at = vps.purge_at_s,
-		.work = work_of(call, vps.veid) };
+		.work = work_of(call, vps.veid)};
 	reply->ip_addresses.items = arena_array(call->arena, vps.address_count, const char *);
 	reply->ip_addresses.count = vps.address_count;
 	for (size_t i = 0; i < vps.address_count; i++)
@@ -177,13 +179,14 @@ int admin_vps_delete(struct call *call, const struct vps_delete_args *args, stru
 	if (rc < 0)
 		return rc;
 	if (vps.state == VPS_DELETED && !args->now)
-		return err_say(err, ERR_EXISTS, "VPS %lld is deleted already; --now destroys its disk", (long long)vps.veid);
+		return err_say(err, ERR_EXISTS, "VPS %lld is deleted already; --now destroys its disk",
+			(long long)vps.veid);
 	return admin_queue(call, &vps.node, vps.veid, "vps_delete", "Deleting",
 		args->now ? "{\"now\":true}" : "{}", &reply->work, err);
 }
 
-int admin_vps_undelete(struct call *call, const struct vps_undelete_args *args, struct vps_undelete_reply *reply,
-	struct error *err)
+int admin_vps_undelete(struct call *call, const struct vps_undelete_args *args,
+	struct vps_undelete_reply *reply, struct error *err)
 {
 	struct vps vps;
 	int rc = admin_find_vps(call, args->veid, &vps, err);
@@ -191,5 +194,6 @@ int admin_vps_undelete(struct call *call, const struct vps_undelete_args *args, 
 		return rc;
 	if (vps.state != VPS_DELETED)
 		return err_say(err, ERR_EXISTS, "VPS %lld is not deleted", (long long)vps.veid);
-	return admin_queue(call, &vps.node, vps.veid, "vps_undelete", "Bringing back", "{}", &reply->work, err);
+	return admin_queue(
+		call, &vps.node, vps.veid, "vps_undelete", "Bringing back", "{}", &reply->work, err);
 }

@@ -17,9 +17,9 @@ struct wire_error {
 static struct wire_error wire_error_of(int code)
 {
 	switch (code) {
-#define ERROR(name, wire, http_status, text)                                                                 \
-	case name:                                                                                            \
-		return (struct wire_error){ wire, http_status, text };
+#define ERROR(name, wire, http_status, text) \
+	case name: \
+		return (struct wire_error){wire, http_status, text};
 #include "api/errors.def"
 #undef ERROR
 	default:
@@ -43,8 +43,8 @@ static const char *sentence_of(struct http_request *request, const struct error 
 	return wire.sentence;
 }
 
-static void send_json(struct http_request *request, const struct buffer *body, const char *const *headers,
-	unsigned status)
+static void send_json(
+	struct http_request *request, const struct buffer *body, const char *const *headers, unsigned status)
 {
 	http_reply(request, status, content_type, body->data, body->len, headers);
 }
@@ -66,7 +66,8 @@ void answer_error(struct http_request *request, const struct error *err, int64_t
 	json_add_int(&writer, "error", wire.code);
 	json_add_text(&writer, "message", sentence_of(request, err));
 	json_close_object(&writer);
-	const char *headers[] = { "Retry-After", arena_printf(&request->arena, "%lld", (long long)wait_s), NULL };
+	const char *headers[] = {
+		"Retry-After", arena_printf(&request->arena, "%lld", (long long)wait_s), NULL};
 	send_json(request, &body, wire.status == 429 ? headers : NULL, wire.status);
 	if (is_nameless)
 		log_id_set(NULL);

@@ -29,8 +29,8 @@ void api_close(struct api *api)
 	free(api);
 }
 
-int call_ask_node(struct call *call, const char *endpoint, enum node_message message, const void *args, void *reply,
-	struct error *err)
+int call_ask_node(struct call *call, const char *endpoint, enum node_message message, const void *args,
+	void *reply, struct error *err)
 {
 	return node_ask(endpoint, message, args, reply, call->arena, err);
 }

@@ -1,5 +1,6 @@
-/* The API as a whole: takes HTTP requests for the customers' calls and the operator's, and answers them from the store and the
- * nodes. Holds no state another api process would need: points and locks are in the store. */
+/* The API as a whole: takes HTTP requests for the customers' calls and the operator's, and answers them from
+ * the store and the nodes. Holds no state another api process would need: points and locks are in the store.
+ */
 #pragma once
 #include "base/error.h"
 #include "base/owned.h"

@@ -1,5 +1,6 @@
-/* What a handler of a call gets: checked arguments and a loaded VPS. One function a row: call_<id> for api/calls.def,
- * admin_<id> for api/admin.def. A handler fills the reply and returns 0, or an error; it holds no look-up code. */
+/* What a handler of a call gets: checked arguments and a loaded VPS. One function a row: call_<id> for
+ * api/calls.def, admin_<id> for api/admin.def. A handler fills the reply and returns 0, or an error; it holds
+ * no look-up code. */
 #pragma once
 #include "api/api.h"
 #include "model/vps.h"
@@ -21,12 +22,14 @@ struct call {
 #undef ROWS_FILE
 
 #define RECORD(id, ...)
-#define CALL(id, ...)                                                                                        \
-	int call_##id(struct call *call, const struct id##_args *args, struct id##_reply *reply, struct error *err);
+#define CALL(id, ...) \
+	int call_##id(struct call *call, const struct id##_args *args, struct id##_reply *reply, \
+		struct error *err);
 #include "api/calls.def"
 #undef CALL
-#define CALL(id, ...)                                                                                        \
-	int admin_##id(struct call *call, const struct id##_args *args, struct id##_reply *reply, struct error *err);
+#define CALL(id, ...) \
+	int admin_##id(struct call *call, const struct id##_args *args, struct id##_reply *reply, \
+		struct error *err);
 #include "api/admin.def"
 #undef CALL
 #undef RECORD
@@ -34,8 +37,8 @@ struct call {
 /* Asks the VPS's node. */
 int call_ask(struct call *call, enum node_message message, const void *args, void *reply, struct error *err);
 /* Asks a node that is not the VPS's. */
-int call_ask_node(struct call *call, const char *endpoint, enum node_message message, const void *args, void *reply,
-	struct error *err);
+int call_ask_node(struct call *call, const char *endpoint, enum node_message message, const void *args,
+	void *reply, struct error *err);
 /* Points left in the running windows. */
 int call_points_left(struct call *call, int64_t *ret_15min, int64_t *ret_24h, struct error *err);
 /* A fresh key of the customer's form and its hash in the store. KEY holds KEY_SIZE bytes. */

@@ -23,7 +23,8 @@ static void fill_addresses(struct call *call, struct service_info_record *info)
 		info->ip_addresses.items[i] = address->address;
 		/* wire.md 3.1: null for an IPv4 without a name, "" for an IPv6. */
 		const char *unset = is_ipv6(address->address) ? "" : NULL;
-		info->ptr.items[i] = (struct field_pair){ address->address, address->ptr ? address->ptr : unset };
+		info->ptr.items[i] =
+			(struct field_pair){address->address, address->ptr ? address->ptr : unset};
 		if (is_ipv6(address->address))
 			info->ipv6_sit_tunnel_endpoint = vps->node.ip;
 	}
@@ -72,8 +73,8 @@ void service_info_fill(struct call *call, struct service_info_record *info)
 	fill_addresses(call, info);
 }
 
-int call_getServiceInfo(struct call *call, const struct getServiceInfo_args *args, struct getServiceInfo_reply *reply,
-	struct error *err)
+int call_getServiceInfo(struct call *call, const struct getServiceInfo_args *args,
+	struct getServiceInfo_reply *reply, struct error *err)
 {
 	(void)args, (void)err;
 	reply->vm_type = vps_type_name(call->vps->type);
@@ -81,8 +82,8 @@ int call_getServiceInfo(struct call *call, const struct getServiceInfo_args *arg
 	return 0;
 }
 
-int call_getUsageGraphs(struct call *call, const struct getUsageGraphs_args *args, struct getUsageGraphs_reply *reply,
-	struct error *err)
+int call_getUsageGraphs(struct call *call, const struct getUsageGraphs_args *args,
+	struct getUsageGraphs_reply *reply, struct error *err)
 {
 	(void)call, (void)args, (void)reply, (void)err;
 	return 0;

@@ -1,12 +1,19 @@
-/* getLiveServiceInfo: the live state of the guest in the wire's two forms (wire.md 3.2 and 3.3). A guest that answers nothing costs
- * its live figures, never the call. */
+/* getLiveServiceInfo: the live state of the guest in the wire's two forms (wire.md 3.2 and 3.3). A guest that
+ * answers nothing costs its live figures, never the call. */
 #include "api/service_info.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <string.h>
 
-enum { KIB = 1024, PAGE = 4096, TCP_SOCKETS_MAX = 16384, OPEN_FILES_MAX = 65536, INODES_OVER = 103, QUOTA_OVER = 105 };
+enum {
+	KIB = 1024,
+	PAGE = 4096,
+	TCP_SOCKETS_MAX = 16384,
+	OPEN_FILES_MAX = 65536,
+	INODES_OVER = 103,
+	QUOTA_OVER = 105
+};
 
 static const char *number(struct call *call, int64_t value)
 {
@@ -64,25 +71,25 @@ static void fill_status(struct call *call, const struct guest_live_reply *live, 
 	const char *used_pages = stopped ? "-" : number(call, live->memory_bytes / PAGE);
 	const char *ram_pages = number(call, plan->ram_bytes / PAGE);
 	const struct field_pair pairs[] = {
-		{ "status", stopped ? "stopped" : "running" },
-		{ "hostname", live->hostname && live->hostname[0] ? live->hostname : call->vps->hostname },
-		{ "load_average", short_load(call, live->load_average) },
-		{ "nproc", number(call, live->process_count) },
-		{ "nproc_b", number(call, plan->process_max) },
-		{ "kmemsize", number(call, live->kernel_memory_bytes) },
-		{ "kmemsize_b", number(call, plan->ram_bytes / 2) },
-		{ "privvmpages", number(call, live->memory_bytes / PAGE) },
-		{ "privvmpages_b", ram_pages },
-		{ "oomguarpages", used_pages },
-		{ "oomguarpages_b", ram_pages },
-		{ "numtcpsock", number(call, live->tcp_sockets) },
-		{ "numtcpsock_b", number(call, TCP_SOCKETS_MAX) },
-		{ "numfile", number(call, live->open_files) },
-		{ "numfile_b", number(call, OPEN_FILES_MAX) },
-		{ "swappages", stopped ? "-" : number(call, live->swap_bytes / PAGE) },
-		{ "swappages_b", number(call, plan->swap_bytes / PAGE) },
-		{ "physpages", number(call, live->memory_bytes / PAGE) },
-		{ "physpages_l", ram_pages },
+		{"status", stopped ? "stopped" : "running"},
+		{"hostname", live->hostname && live->hostname[0] ? live->hostname : call->vps->hostname},
+		{"load_average", short_load(call, live->load_average)},
+		{"nproc", number(call, live->process_count)},
+		{"nproc_b", number(call, plan->process_max)},
+		{"kmemsize", number(call, live->kernel_memory_bytes)},
+		{"kmemsize_b", number(call, plan->ram_bytes / 2)},
+		{"privvmpages", number(call, live->memory_bytes / PAGE)},
+		{"privvmpages_b", ram_pages},
+		{"oomguarpages", used_pages},
+		{"oomguarpages_b", ram_pages},
+		{"numtcpsock", number(call, live->tcp_sockets)},
+		{"numtcpsock_b", number(call, TCP_SOCKETS_MAX)},
+		{"numfile", number(call, live->open_files)},
+		{"numfile_b", number(call, OPEN_FILES_MAX)},
+		{"swappages", stopped ? "-" : number(call, live->swap_bytes / PAGE)},
+		{"swappages_b", number(call, plan->swap_bytes / PAGE)},
+		{"physpages", number(call, live->memory_bytes / PAGE)},
+		{"physpages_l", ram_pages},
 	};
 	map->count = ARRAY_LEN(pairs);
 	map->items = arena_array(call->arena, map->count, struct field_pair);
@@ -93,12 +100,12 @@ static void fill_quota(struct call *call, const struct guest_live_reply *live, s
 {
 	int64_t total_kb = call->vps->plan.disk_bytes / KIB;
 	const struct field_pair pairs[] = {
-		{ "occupied_kb", is_stopped(live) ? "-" : number(call, live->used_disk_bytes / KIB) },
-		{ "softlimit_kb", number(call, total_kb) },
-		{ "hardlimit_kb", number(call, total_kb / 100 * QUOTA_OVER) },
-		{ "occupied_inodes", number(call, live->used_inodes) },
-		{ "softlimit_inodes", number(call, live->total_inodes) },
-		{ "hardlimit_inodes", number(call, live->total_inodes / 100 * INODES_OVER) },
+		{"occupied_kb", is_stopped(live) ? "-" : number(call, live->used_disk_bytes / KIB)},
+		{"softlimit_kb", number(call, total_kb)},
+		{"hardlimit_kb", number(call, total_kb / 100 * QUOTA_OVER)},
+		{"occupied_inodes", number(call, live->used_inodes)},
+		{"softlimit_inodes", number(call, live->total_inodes)},
+		{"hardlimit_inodes", number(call, live->total_inodes / 100 * INODES_OVER)},
 	};
 	map->count = ARRAY_LEN(pairs);
 	map->items = arena_array(call->arena, map->count, struct field_pair);
@@ -134,7 +141,7 @@ int call_getLiveServiceInfo(struct call *call, const struct getLiveServiceInfo_a
 	struct getLiveServiceInfo_reply *reply, struct error *err)
 {
 	(void)args;
-	struct guest_live_args ask = { .veid = call->vps->veid, .screenshot = call->vps->type == VPS_KVM };
+	struct guest_live_args ask = {.veid = call->vps->veid, .screenshot = call->vps->type == VPS_KVM};
 	struct guest_live_reply live;
 	int rc = call_ask(call, NODE_guest_live, &ask, &live, err);
 	if (rc < 0)

@@ -3,13 +3,14 @@
 #include "base/memory.h"
 #include "guest/guest.h"
 
-int call_getAvailableOS(struct call *call, const struct getAvailableOS_args *args, struct getAvailableOS_reply *reply,
-	struct error *err)
+int call_getAvailableOS(struct call *call, const struct getAvailableOS_args *args,
+	struct getAvailableOS_reply *reply, struct error *err)
 {
 	(void)args;
 	struct template_row *rows;
 	size_t count;
-	int rc = db_template_list(call->db, call->vps->node.id, &call->vps->type, call->arena, &rows, &count, err);
+	int rc = db_template_list(
+		call->db, call->vps->node.id, &call->vps->type, call->arena, &rows, &count, err);
 	if (rc < 0)
 		return rc;
 	reply->installed = call->vps->os;
@@ -26,7 +27,7 @@ int call_resetRootPassword(struct call *call, const struct resetRootPassword_arg
 	(void)args;
 	char *password = arena_alloc(call->arena, 13);
 	password_make(password);
-	struct guest_password_args ask = { .veid = call->vps->veid, .password = password };
+	struct guest_password_args ask = {.veid = call->vps->veid, .password = password};
 	struct guest_password_reply answer;
 	reply->password = password;
 	return call_ask(call, NODE_guest_password, &ask, &answer, err);
@@ -37,14 +38,14 @@ int call_setHostname(struct call *call, const struct setHostname_args *args, str
 	struct error *err)
 {
 	(void)reply;
-	struct guest_hostname_args ask = { .veid = call->vps->veid, .hostname = args->newHostname };
+	struct guest_hostname_args ask = {.veid = call->vps->veid, .hostname = args->newHostname};
 	struct guest_hostname_reply answer;
 	int rc = call_ask(call, NODE_guest_hostname, &ask, &answer, err);
 	return rc < 0 ? rc : db_vps_set_hostname(call->db, call->vps->veid, args->newHostname, err);
 }
 
-int call_updateSshKeys(struct call *call, const struct updateSshKeys_args *args, struct updateSshKeys_reply *reply,
-	struct error *err)
+int call_updateSshKeys(struct call *call, const struct updateSshKeys_args *args,
+	struct updateSshKeys_reply *reply, struct error *err)
 {
 	(void)reply;
 	const char *keys;

@@ -119,7 +119,8 @@ bool counters_spend(struct counters *counters, struct counter_key key, int64_t c
 	return fits;
 }
 
-void counters_used(struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS])
+void counters_used(
+	struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS])
 {
 	pthread_mutex_lock(&counters->lock);
 	struct counter *counter = counter_of(counters, &key, now_s);
@@ -131,7 +132,7 @@ void counters_used(struct counters *counters, struct counter_key key, int64_t no
 /* With the lock held: DELTA is on its way to the store. */
 static struct counter_change take_off(struct counter *counter, int64_t delta)
 {
-	struct counter_change change = { .key = counter->key, .delta = delta };
+	struct counter_change change = {.key = counter->key, .delta = delta};
 	memcpy(change.window_s, counter->window_s, sizeof(change.window_s));
 	counter->flying = delta;
 	counter->is_asked = true;
@@ -200,8 +201,8 @@ static void flush_all(struct counters *counters)
 	free(changes);
 }
 
-int counters_read(struct counters *counters, struct counter_key key, int64_t now_s, int64_t used[COUNTER_WINDOWS],
-	struct error *err)
+int counters_read(struct counters *counters, struct counter_key key, int64_t now_s,
+	int64_t used[COUNTER_WINDOWS], struct error *err)
 {
 	int rc = 0;
 	pthread_mutex_lock(&counters->lock);
@@ -240,8 +241,8 @@ static void *flush_regularly(void *argument)
 	return NULL;
 }
 
-int counters_new(const int64_t window_s[COUNTER_WINDOWS], counters_flush *flush, void *context, struct counters **ret,
-	struct error *err)
+int counters_new(const int64_t window_s[COUNTER_WINDOWS], counters_flush *flush, void *context,
+	struct counters **ret, struct error *err)
 {
 	struct counters *counters = mem_new(struct counters);
 	memcpy(counters->length_s, window_s, sizeof(counters->length_s));

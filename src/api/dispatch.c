@@ -1,4 +1,5 @@
-/* From a request to a handler and back, the same way for every call: name, parameters, key, points, arguments, lock. */
+/* From a request to a handler and back, the same way for every call: name, parameters, key, points,
+ * arguments, lock. */
 #include "api/inner.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,8 +16,8 @@ struct dispatch {
 	int64_t wait_s; /* for Retry-After */
 };
 
-/* The name of the call in "/v1/start", "//v1/start", "/v1/start/" or "/v1/start&veid=1", whose rest becomes parameters; NULL when
- * it is no path of the API. */
+/* The name of the call in "/v1/start", "//v1/start", "/v1/start/" or "/v1/start&veid=1", whose rest becomes
+ * parameters; NULL when it is no path of the API. */
 static const char *call_name(struct http_request *request)
 {
 	const char *path = request->path + strspn(request->path, "/");
@@ -32,8 +33,8 @@ static const char *call_name(struct http_request *request)
 	return arena_strndup(&request->arena, path, len);
 }
 
-static int read_credentials(const struct param *params, size_t count, int64_t *ret_veid, const struct param **ret_key,
-	struct error *err)
+static int read_credentials(const struct param *params, size_t count, int64_t *ret_veid,
+	const struct param **ret_key, struct error *err)
 {
 	const struct param *veid = param_find(params, count, "veid", NULL);
 	*ret_key = param_find(params, count, "api_key", NULL);
@@ -107,7 +108,7 @@ static void run(struct http_request *request)
 {
 	struct dispatch *dispatch = request->state;
 	const struct call_row *row = dispatch->call.row;
-	struct error err = { 0 };
+	struct error err = {0};
 	if (stopped_by_lock(request, dispatch))
 		return;
 	if (row->run(&dispatch->call, dispatch->args, dispatch->reply, &err) == 0) {
@@ -131,7 +132,7 @@ static void run_deferred(struct http_request *request)
 
 static void refuse_unknown(struct http_request *request, const char *name)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	err_say(&err, ERR_UNKNOWN_CALL, "Unknown API call: %.100s", name ? name : "");
 	answer_error(request, &err, 0);
 }
@@ -139,7 +140,7 @@ static void refuse_unknown(struct http_request *request, const char *name)
 void api_serve_customer(struct http_request *request)
 {
 	struct api *api = request->context;
-	struct error err = { 0 };
+	struct error err = {0};
 	const char *name = call_name(request);
 	const struct call_row *row = name ? call_row_find(call_rows, call_row_count, name) : NULL;
 	if (!row) {
@@ -148,8 +149,7 @@ void api_serve_customer(struct http_request *request)
 	}
 	struct dispatch *dispatch = arena_new(&request->arena, struct dispatch);
 	dispatch->call = (struct call){
-		.api = api, .db = api->db, .row = row, .vps = &dispatch->vps, .arena = &request->arena
-	};
+		.api = api, .db = api->db, .row = row, .vps = &dispatch->vps, .arena = &request->arena};
 	dispatch->args = arena_alloc(&request->arena, row->args.size + 1);
 	dispatch->reply = arena_alloc(&request->arena, row->reply.size + 1);
 	request->state = dispatch;

@@ -19,7 +19,8 @@ int limits_charge(struct api *api, int64_t veid, int64_t points, int64_t *ret_wa
 /* Over all api processes, as the store has it. */
 int limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDOWS], struct error *err);
 /* Whether this source has guesses left; limits_guessed counts a wrong one. */
-int limits_check_source(struct api *api, const struct in6_addr *source, int64_t *ret_wait_s, struct error *err);
+int limits_check_source(
+	struct api *api, const struct in6_addr *source, int64_t *ret_wait_s, struct error *err);
 void limits_guessed(struct api *api, const struct in6_addr *source);
 
 /* keys.c: a keyed hash; keys are high-entropy, so it needs no stretching. */

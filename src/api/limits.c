@@ -5,11 +5,11 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static const int64_t window_lengths_s[COUNTER_WINDOWS] = { WINDOW_15MIN_S, WINDOW_24H_S };
+static const int64_t window_lengths_s[COUNTER_WINDOWS] = {WINDOW_15MIN_S, WINDOW_24H_S};
 
 static struct counter_key key_of_veid(int64_t veid)
 {
-	struct counter_key key = { { 0 } };
+	struct counter_key key = {{0}};
 	memcpy(key.bytes, &veid, sizeof(veid));
 	return key;
 }
@@ -27,10 +27,10 @@ static int flush_points(void *context, struct counter_change *changes, size_t co
 	struct points_delta *deltas = mem_alloc(count, sizeof(*deltas));
 	struct points_used *used = mem_alloc(count, sizeof(*used));
 	for (size_t i = 0; i < count; i++)
-		deltas[i] = (struct points_delta){ .veid = veid_of_key(&changes[i].key),
+		deltas[i] = (struct points_delta){.veid = veid_of_key(&changes[i].key),
 			.window_15min_s = changes[i].window_s[0],
 			.window_24h_s = changes[i].window_s[1],
-			.points = changes[i].delta };
+			.points = changes[i].delta};
 	int rc = db_points_add(api->db, deltas, count, used, err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		changes[i].total[0] = used[i].used_15min;
@@ -60,8 +60,7 @@ static int flush_guesses(void *context, struct counter_change *changes, size_t c
 	for (size_t i = 0; i < count; i++) {
 		inet_ntop(AF_INET6, changes[i].key.bytes, sources[i], sizeof(sources[i]));
 		deltas[i] = (struct guess_delta){
-			.source = sources[i], .window_s = changes[i].window_s[0], .count = changes[i].delta
-		};
+			.source = sources[i], .window_s = changes[i].window_s[0], .count = changes[i].delta};
 	}
 	int rc = db_guesses_add(api->db, deltas, count, totals, err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
@@ -80,14 +79,15 @@ int limits_open(struct api *api, struct error *err)
 
 static int refuse(int64_t wait_s, struct error *err)
 {
-	return err_say(err, ERR_RATE_LIMIT, "Rate limit exceeded: too many requests, try again in %lld seconds",
-		(long long)wait_s);
+	return err_say(err, ERR_RATE_LIMIT,
+		"Rate limit exceeded: too many requests, try again in %lld seconds", (long long)wait_s);
 }
 
 int limits_charge(struct api *api, int64_t veid, int64_t points, int64_t *ret_wait_s, struct error *err)
 {
-	const int64_t budget[COUNTER_WINDOWS] = { api->config.points_15min, api->config.points_24h };
-	if (!points || counters_spend(api->points, key_of_veid(veid), points, budget, clock_unix_s(), ret_wait_s))
+	const int64_t budget[COUNTER_WINDOWS] = {api->config.points_15min, api->config.points_24h};
+	if (!points ||
+		counters_spend(api->points, key_of_veid(veid), points, budget, clock_unix_s(), ret_wait_s))
 		return 0;
 	return refuse(*ret_wait_s, err);
 }
@@ -98,7 +98,8 @@ int limits_points_used(struct api *api, int64_t veid, int64_t used[COUNTER_WINDO
 }
 
 /* Only the window of a quarter of an hour bounds guesses. */
-int limits_check_source(struct api *api, const struct in6_addr *source, int64_t *ret_wait_s, struct error *err)
+int limits_check_source(
+	struct api *api, const struct in6_addr *source, int64_t *ret_wait_s, struct error *err)
 {
 	int64_t used[COUNTER_WINDOWS], now_s = clock_unix_s();
 	counters_used(api->guesses, key_of_source(source), now_s, used);
@@ -110,7 +111,7 @@ int limits_check_source(struct api *api, const struct in6_addr *source, int64_t 
 
 void limits_guessed(struct api *api, const struct in6_addr *source)
 {
-	static const int64_t unlimited[COUNTER_WINDOWS] = { INT64_MAX, INT64_MAX };
+	static const int64_t unlimited[COUNTER_WINDOWS] = {INT64_MAX, INT64_MAX};
 	int64_t ignored;
 	counters_spend(api->guesses, key_of_source(source), 1, unlimited, clock_unix_s(), &ignored);
 }

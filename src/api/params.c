@@ -1,4 +1,5 @@
-/* All the ways parameters come: query, forms, a JSON object (wire.md 1). What comes later wins, and the body comes last. */
+/* All the ways parameters come: query, forms, a JSON object (wire.md 1). What comes later wins, and the body
+ * comes last. */
 #include "api/inner.h"
 #include "base/text.h"
 #include <string.h>
@@ -22,8 +23,8 @@ static void add_member(void *context, const char *key, const struct json *value)
 		return;
 	if (!json_is_string(value))
 		len = strlen(text);
-	collector->params[collector->count++] = (struct param){ arena_strdup(collector->arena, key),
-		arena_strndup(collector->arena, text, len), len };
+	collector->params[collector->count++] = (struct param){
+		arena_strdup(collector->arena, key), arena_strndup(collector->arena, text, len), len};
 }
 
 enum { JSON_MEMBERS_MAX = 64 };
@@ -36,12 +37,13 @@ static bool has_json_body(const struct http_request *request)
 int params_collect(struct http_request *request, struct param **ret, size_t *ret_count, struct error *err)
 {
 	bool with_json = has_json_body(request);
-	struct collector collector = { .arena = &request->arena,
-		.capacity = request->param_count + (with_json ? JSON_MEMBERS_MAX : 0) };
+	struct collector collector = {.arena = &request->arena,
+		.capacity = request->param_count + (with_json ? JSON_MEMBERS_MAX : 0)};
 	collector.params = arena_array(&request->arena, collector.capacity + 1, struct param);
 	for (size_t i = 0; i < request->param_count; i++) {
 		const struct http_param *param = &request->params[i];
-		collector.params[collector.count++] = (struct param){ param->name, param->value, param->value_len };
+		collector.params[collector.count++] =
+			(struct param){param->name, param->value, param->value_len};
 	}
 	if (with_json) {
 		owned(json_free) struct json *json = NULL;

@@ -9,13 +9,17 @@ struct arena {
 	size_t used; /* bytes used in the newest block */
 };
 
-#define ARENA_INIT { NULL, 0 }
+#define ARENA_INIT \
+	{ \
+		NULL, 0 \
+	}
 
 void arena_done(struct arena *arena);
 /* Frees all but one block, so a thread that serves many requests allocates seldom. */
 void arena_reset(struct arena *arena);
-void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull)); /* zeroed, aligned to 16 */
-char *arena_strdup(struct arena *arena, const char *text);			      /* NULL gives NULL */
+void *arena_alloc(struct arena *arena, size_t size)
+	__attribute__((returns_nonnull));		   /* zeroed, aligned to 16 */
+char *arena_strdup(struct arena *arena, const char *text); /* NULL gives NULL */
 char *arena_strndup(struct arena *arena, const char *text, size_t len) __attribute__((returns_nonnull));
 char *arena_printf(struct arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3), returns_nonnull));

@@ -34,7 +34,8 @@ char *buffer_grow(struct buffer *buffer, size_t len)
 		buffer->overflowed = true;
 		return NULL;
 	}
-	size_t needed = buffer->len + len + 1, capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
+	size_t needed = buffer->len + len + 1,
+	       capacity = buffer->capacity ? buffer->capacity : FIRST_CAPACITY;
 	while (capacity < needed)
 		capacity *= 2;
 	if (capacity > most + 1)

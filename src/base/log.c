@@ -56,9 +56,11 @@ void log_write(enum log_level level, const char *format, ...)
 	char line[2048];
 	const size_t room = sizeof(line) - 2;
 	size_t len = write_prefix(line, room, level);
-	const char *word = level <= LOG_LEVEL_ERROR ? "error: " : level == LOG_LEVEL_WARNING ? "warning: " : "";
-	len += (size_t)snprintf(line + len, room - len, "%s: %s%s%s%s", part_name, thread_id[0] ? "[" : "", thread_id,
-		thread_id[0] ? "] " : "", word);
+	const char *word = level <= LOG_LEVEL_ERROR	? "error: "
+			   : level == LOG_LEVEL_WARNING ? "warning: "
+							: "";
+	len += (size_t)snprintf(line + len, room - len, "%s: %s%s%s%s", part_name, thread_id[0] ? "[" : "",
+		thread_id, thread_id[0] ? "] " : "", word);
 	va_list args;
 	va_start(args, format);
 	int written = vsnprintf(line + len, room - len, format, args);

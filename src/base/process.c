@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static const char *const default_env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	"LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive", NULL };
+static const char *const default_env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive", NULL};
 
 enum { DEFAULT_TIMEOUT_MS = 10000, DEFAULT_MAX_OUTPUT = 64 << 10, LINE_MAX_LEN = 512 };
 
@@ -44,8 +44,8 @@ static int spawn_child(struct run *run, int child_in, int child_out, struct erro
 	posix_spawn_file_actions_adddup2(&actions, child_out, STDERR_FILENO);
 	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes,
-		POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(
+		&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
@@ -136,8 +136,8 @@ static void pump(struct run *run, int64_t deadline_ms)
 			kill(-run->pid, SIGKILL);
 			return;
 		}
-		struct pollfd fds[2] = { { .fd = run->output_fd, .events = POLLIN },
-			{ .fd = run->input_fd, .events = POLLOUT } };
+		struct pollfd fds[2] = {
+			{.fd = run->output_fd, .events = POLLIN}, {.fd = run->input_fd, .events = POLLOUT}};
 		if (poll(fds, 2, left_ms > 1000 ? 1000 : (int)left_ms) < 0 && errno != EINTR)
 			return;
 		if (run->input_fd >= 0 && fds[1].revents)
@@ -167,12 +167,12 @@ static void reap(struct run *run, int64_t deadline_ms)
 int process_run(const struct process_request *request, struct process_result *result, struct error *err)
 {
 	size_t max_output = request->max_output ? request->max_output : DEFAULT_MAX_OUTPUT;
-	*result = (struct process_result){ .output = BUFFER_INIT(max_output) };
-	struct run run = { .request = request, .result = result, .input_fd = -1, .output_fd = -1 };
+	*result = (struct process_result){.output = BUFFER_INIT(max_output)};
+	struct run run = {.request = request, .result = result, .input_fd = -1, .output_fd = -1};
 	int rc = start_child(&run, err);
 	if (rc == 0) {
-		int64_t deadline_ms =
-			clock_monotonic_ms() + (request->timeout_ms ? request->timeout_ms : DEFAULT_TIMEOUT_MS);
+		int64_t deadline_ms = clock_monotonic_ms() +
+				      (request->timeout_ms ? request->timeout_ms : DEFAULT_TIMEOUT_MS);
 		if (request->started)
 			request->started(request->context, run.pid);
 		pump(&run, deadline_ms);
@@ -195,7 +195,7 @@ static const char *last_line(struct buffer *output)
 int process_check(const char *const *argv, int timeout_ms, struct error *err)
 {
 	owned_in(process_result_done) struct process_result result;
-	struct process_request request = { .argv = argv, .timeout_ms = timeout_ms };
+	struct process_request request = {.argv = argv, .timeout_ms = timeout_ms};
 	int rc = process_run(&request, &result, err);
 	if (rc < 0)
 		return rc;

@@ -18,7 +18,8 @@ void random_bytes(void *place, size_t len)
 void random_text(char *place, size_t len, const char *alphabet)
 {
 	size_t count = strlen(alphabet);
-	unsigned limit = (unsigned)(256 - 256 % count); /* above it the draw would favour the first characters */
+	unsigned limit =
+		(unsigned)(256 - 256 % count); /* above it the draw would favour the first characters */
 	for (size_t i = 0; i < len;) {
 		unsigned char byte;
 		random_bytes(&byte, 1);

@@ -1,5 +1,5 @@
-/* What `moactl doctor` asks of a node: can this host do the work, and if not, what is to be done. The proof is the smallest guest of each
- * type, really started. */
+/* What `moactl doctor` asks of a node: can this host do the work, and if not, what is to be done. The proof
+ * is the smallest guest of each type, really started. */
 #include "core/inner.h"
 #include "base/fd.h"
 #include "base/memory.h"
@@ -21,8 +21,8 @@ struct checkup {
 static void add_check(struct checkup *checkup, const char *name, bool ok, bool required, const char *says)
 {
 	if (checkup->count < CHECKS_MAX)
-		checkup->checks[checkup->count++] = (struct host_check){ name, ok, required,
-			arena_strdup(checkup->arena, says) };
+		checkup->checks[checkup->count++] =
+			(struct host_check){name, ok, required, arena_strdup(checkup->arena, says)};
 }
 
 static void check_pool(struct checkup *checkup)
@@ -57,7 +57,7 @@ static void check_probe(struct checkup *checkup, enum vps_type type)
 /* A boot sector that halts: enough to see a machine run. */
 static int make_boot_disk(const char *path, struct error *err)
 {
-	unsigned char disk[SECTOR] = { 0xfa, 0xf4, 0xeb, 0xfd };
+	unsigned char disk[SECTOR] = {0xfa, 0xf4, 0xeb, 0xfd};
 	disk[SECTOR - 2] = 0x55;
 	disk[SECTOR - 1] = 0xaa;
 	int rc = file_write_atomic(path, disk, sizeof(disk), 0600, err);
@@ -69,7 +69,7 @@ static int make_boot_disk(const char *path, struct error *err)
 /* A root file system of one program that waits. */
 static int make_tiny_root(struct host *host, const char *path, struct error *err)
 {
-	static const char *const folders[] = { "dev", "proc", "sys", "sbin", "etc", "tmp", "run" };
+	static const char *const folders[] = {"dev", "proc", "sys", "sbin", "etc", "tmp", "run"};
 	owned_mem char *init = NULL;
 	size_t len;
 	int rc = file_read(host->config.pause_helper, 8 << 20, &init, &len, err);
@@ -108,9 +108,10 @@ static void check_guest(struct checkup *checkup, enum vps_type type)
 	owned_mem char *name = mem_printf("%s-doctor-%s", host->config.name_prefix, vps_type_name(type));
 	char interface[16];
 	text_format(interface, sizeof(interface), "%sdr%s", host->config.name_prefix, vps_type_name(type));
-	struct guest_spec spec = { .name = name,
+	struct guest_spec spec = {.name = name,
 		.type = type,
-		.uuid = type == VPS_KVM ? "6d6f6100-0000-8000-8000-00000000d0c0" : "6d6f6100-0000-8000-8000-00000000d0c1",
+		.uuid = type == VPS_KVM ? "6d6f6100-0000-8000-8000-00000000d0c0"
+					: "6d6f6100-0000-8000-8000-00000000d0c1",
 		.hostname = "doctor",
 		.ram_bytes = TINY_RAM,
 		.cpu_percent = 100,
@@ -120,7 +121,7 @@ static void check_guest(struct checkup *checkup, enum vps_type type)
 		.id_base = host->config.id_base,
 		.bridge = host->config.net.bridge,
 		.interface = interface,
-		.mac = "02:00:00:00:d0:c0" };
+		.mac = "02:00:00:00:d0:c0"};
 	struct error err;
 	const char *check = type == VPS_KVM ? "kvm guest" : "ovz guest";
 	int rc = dir_make(folder, 0711, &err);
@@ -134,7 +135,7 @@ static void check_guest(struct checkup *checkup, enum vps_type type)
 
 void host_check(struct host *host, struct arena *arena, struct host_check **ret, size_t *ret_count)
 {
-	struct checkup checkup = { .host = host, .arena = arena };
+	struct checkup checkup = {.host = host, .arena = arena};
 	checkup.checks = arena_array(arena, CHECKS_MAX, struct host_check);
 	struct error err;
 	bool store_ok = db_ping(host->db, &err) == 0;

@@ -49,7 +49,7 @@ static void unlock_veid(struct host *host, int64_t veid)
 
 int guest_load(struct host *host, int64_t veid, struct guest *guest, struct error *err)
 {
-	*guest = (struct guest){ .host = host };
+	*guest = (struct guest){.host = host};
 	int rc = db_vps_get(host->db, veid, true, &guest->arena, &guest->vps, err);
 	if (rc < 0)
 		return rc;
@@ -75,7 +75,7 @@ static int refuse_locked(struct guest *guest, struct error *err)
 
 int guest_lock(struct host *host, int64_t veid, bool allow_work, struct guest *guest, struct error *err)
 {
-	*guest = (struct guest){ .host = host };
+	*guest = (struct guest){.host = host};
 	int rc = lock_veid(host, veid, err);
 	if (rc < 0)
 		return rc;
@@ -85,7 +85,8 @@ int guest_lock(struct host *host, int64_t veid, bool allow_work, struct guest *g
 	if (rc == 0 && !allow_work)
 		rc = refuse_locked(guest, err);
 	if (rc == 0 && !allow_work && guest->vps.state != VPS_ACTIVE)
-		rc = err_set(err, ERR_NOT_FOUND, "VPS %lld is %s", (long long)veid, vps_state_name(guest->vps.state));
+		rc = err_set(err, ERR_NOT_FOUND, "VPS %lld is %s", (long long)veid,
+			vps_state_name(guest->vps.state));
 	return rc;
 }
 

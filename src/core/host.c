@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include <string.h>
 
-static const struct work_kind *const kinds[] = { &work_vps_create, &work_vps_delete, &work_vps_undelete,
-	&work_template_build, &work_template_import, &work_template_remove, NULL };
+static const struct work_kind *const kinds[] = {&work_vps_create, &work_vps_delete, &work_vps_undelete,
+	&work_template_build, &work_template_import, &work_template_remove, NULL};
 
 /* On a thread of the hypervisor: only notes it down. */
 static void guest_changed(void *context, const char *name, enum guest_state state)
@@ -26,14 +26,14 @@ static int open_hypervisor(struct host *host, enum vps_type type, struct error *
 		rc = dir_make(run_dir, 0711, err);
 	if (rc < 0)
 		return rc;
-	struct hypervisor_config config = { .state_dir = state_dir,
+	struct hypervisor_config config = {.state_dir = state_dir,
 		.run_dir = run_dir,
 		.name_prefix = prefix,
 		.libvirt_uri = host->config.libvirt_uri,
 		.helper_path = host->config.container_helper,
 		.allow_kvm = host->config.accelerate,
 		.event = guest_changed,
-		.event_context = host };
+		.event_context = host};
 	return host->ops[type]->open(&config, &host->hypervisors[type], err);
 }
 
@@ -123,11 +123,11 @@ static int open_parts(struct host *host, struct error *err)
 	if (is_new_boot(host))
 		start_wanted(host);
 	note_stopped(host);
-	struct work_runner_config runner = { .db = host->db,
+	struct work_runner_config runner = {.db = host->db,
 		.node_id = host->node_id,
 		.kinds = kinds,
 		.threads = host->config.work_threads,
-		.owner = host };
+		.owner = host};
 	return work_runner_start(&runner, &host->runner, err);
 }
 

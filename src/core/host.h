@@ -1,6 +1,6 @@
-/* One node's use cases: what a VPS is told to do, on this host, by joining hypervisors, disks, network and guest programs. Called by
- * the node protocol's server and by the work kinds; knows no customer and no HTTP. Whatever comes from the store or a guest is
- * checked again by the folder that uses it. */
+/* One node's use cases: what a VPS is told to do, on this host, by joining hypervisors, disks, network and
+ * guest programs. Called by the node protocol's server and by the work kinds; knows no customer and no HTTP.
+ * Whatever comes from the store or a guest is checked again by the folder that uses it. */
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
@@ -14,20 +14,20 @@
 
 struct host_config {
 	const char *alias;
-	const char *state_dir;	   /* "/var/lib/moa" */
-	const char *run_dir;	   /* "/run/moa" */
-	bool simulated;		   /* guests in memory only: no disks, no network, no root */
-	const char *name_prefix;   /* "moa" */
-	const char *endpoint;	   /* where this node listens, for its own row in the store */
+	const char *state_dir;	 /* "/var/lib/moa" */
+	const char *run_dir;	 /* "/run/moa" */
+	bool simulated;		 /* guests in memory only: no disks, no network, no root */
+	const char *name_prefix; /* "moa" */
+	const char *endpoint;	 /* where this node listens, for its own row in the store */
 	struct pool_config pool;
 	struct net_config net;
-	const char *network;	   /* "10.77.0.0/16": becomes the first pool of addresses */
+	const char *network; /* "10.77.0.0/16": becomes the first pool of addresses */
 	const char *libvirt_uri;
 	bool accelerate;
 	const char *container_helper; /* moa-container */
 	const char *pause_helper;     /* moa-pause: the smallest container's init */
 	const char *template_script;  /* template-build */
-	const char *dns;	   /* comma-separated, "" for the host's own */
+	const char *dns;	      /* comma-separated, "" for the host's own */
 	uint32_t id_base;
 	int64_t undo_window_s;
 	int stop_timeout_ms;
@@ -36,8 +36,8 @@ struct host_config {
 
 struct host;
 
-/* Opens pool, network and hypervisors, writes this node into an empty store, finds its guests as they are, continues unfinished
- * work, and after a reboot of the machine starts what ran before. DB is borrowed. */
+/* Opens pool, network and hypervisors, writes this node into an empty store, finds its guests as they are,
+ * continues unfinished work, and after a reboot of the machine starts what ran before. DB is borrowed. */
 int host_open(const struct host_config *config, struct db *db, struct host **ret, struct error *err);
 /* Guests keep running. */
 void host_close(struct host *host);
@@ -54,7 +54,8 @@ int host_restart(struct host *host, int64_t veid, struct error *err);
 int host_kill(struct host *host, int64_t veid, struct error *err);
 int host_state(struct host *host, int64_t veid, enum guest_state *ret, struct error *err);
 
-/* ---- inside the guest: ERR_NOT_RUNNING when it is stopped, ERR_UNAVAILABLE when nothing inside answers ---- */
+/* ---- inside the guest: ERR_NOT_RUNNING when it is stopped, ERR_UNAVAILABLE when nothing inside answers ----
+ */
 
 struct host_live {
 	enum guest_state state;

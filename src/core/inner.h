@@ -10,8 +10,8 @@ struct host {
 	struct host_config config;
 	struct db *db; /* borrowed */
 	int64_t node_id;
-	struct pool *pool; /* NULL when simulated */
-	struct net *net;   /* NULL when simulated */
+	struct pool *pool;				    /* NULL when simulated */
+	struct net *net;				    /* NULL when simulated */
 	const struct hypervisor_ops *ops[HYPERVISOR_COUNT]; /* by enum vps_type */
 	struct hypervisor *hypervisors[HYPERVISOR_COUNT];   /* NULL when this host cannot */
 	struct error hypervisor_errors[HYPERVISOR_COUNT];   /* why not */
@@ -69,7 +69,8 @@ void keeper_guest_stopped(struct host *host, const char *name);
 /* register.c */
 int host_register(struct host *host, struct error *err);
 /* The VPSs of this node as the network wants them; in ARENA. */
-int host_net_all(struct host *host, struct arena *arena, struct net_vps **ret, size_t *ret_count, struct error *err);
+int host_net_all(
+	struct host *host, struct arena *arena, struct net_vps **ret, size_t *ret_count, struct error *err);
 
 /* kinds */
 extern const struct work_kind work_vps_create, work_vps_delete, work_vps_undelete, work_template_build,

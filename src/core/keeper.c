@@ -1,5 +1,5 @@
-/* The node's own chores, on one thread: unmounting containers that stopped by themselves, and purging what is past its undo
- * window. */
+/* The node's own chores, on one thread: unmounting containers that stopped by themselves, and purging what is
+ * past its undo window. */
 #include "core/inner.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,7 +34,8 @@ static void release_stopped(struct host *host, int64_t veid)
 	bool running = true;
 	owned_in(guest_done) struct guest guest;
 	/* Locked by somebody else or in work: whoever has it releases the disk. */
-	if (guest_lock(host, veid, false, &guest, &err) < 0 || guest_is_running(&guest, &running, &err) < 0 || running)
+	if (guest_lock(host, veid, false, &guest, &err) < 0 || guest_is_running(&guest, &running, &err) < 0 ||
+		running)
 		return;
 	log_debug("VPS %lld has stopped: its disk is let go", (long long)veid);
 	if (guest_release_disk(&guest, &err) < 0)
@@ -52,7 +53,8 @@ static void purge_one(struct host *host, int64_t veid)
 {
 	struct error err;
 	owned_in(guest_done) struct guest guest;
-	if (guest_lock(host, veid, true, &guest, &err) < 0 || guest.vps.state != VPS_DELETED || is_in_work(&guest))
+	if (guest_lock(host, veid, true, &guest, &err) < 0 || guest.vps.state != VPS_DELETED ||
+		is_in_work(&guest))
 		return;
 	int rc = host->config.simulated ? 0 : disk_delete(host->pool, veid, &err);
 	if (rc == 0)
@@ -80,7 +82,7 @@ static void purge_due(struct host *host)
 /* Waits for a stopped guest or the next round; with the lock held. */
 static void wait_for_chore(struct host *host, int64_t next_round_s)
 {
-	struct timespec until = { .tv_sec = next_round_s };
+	struct timespec until = {.tv_sec = next_round_s};
 	while (!host->closing && !host->stopped_count)
 		if (pthread_cond_timedwait(&host->changed, &host->lock, &until) != 0)
 			return;

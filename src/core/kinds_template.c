@@ -57,13 +57,13 @@ static int sync_store(struct work_context *context, struct error *err)
 }
 
 static const struct work_step build_steps[] = {
-	{ "build", 0, "Building", build, NULL },
-	{ "record", 98, "Recording", sync_store, NULL },
+	{"build", 0, "Building", build, NULL},
+	{"record", 98, "Recording", sync_store, NULL},
 };
-const struct work_kind work_template_build = { "template_build", build_steps, ARRAY_LEN(build_steps) };
+const struct work_kind work_template_build = {"template_build", build_steps, ARRAY_LEN(build_steps)};
 
-/* The node runs as root but opens an operator's file as nobody, so that the api process cannot make it read what is root's
- * alone. */
+/* The node runs as root but opens an operator's file as nobody, so that the api process cannot make it read
+ * what is root's alone. */
 static int open_as_nobody(const char *path, struct error *err)
 {
 	int uid = setfsuid(NOBODY), gid = setfsgid(NOBODY);
@@ -91,21 +91,21 @@ static int import(struct work_context *context, struct error *err)
 		return err_say(err, ERR_INVALID, "file takes a regular file");
 	char path[64];
 	text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
-	struct template_import request = { .name = text_arg(context, "name"),
+	struct template_import request = {.name = text_arg(context, "name"),
 		.path = path,
 		.sha256 = text_arg(context, "sha256"),
 		.progress = show_progress,
-		.context = context };
+		.context = context};
 	if (!vps_type_from_name(text_arg(context, "type"), &request.type))
 		return err_say(err, ERR_INVALID, "type takes kvm or ovz");
 	return template_import(host_of(context)->pool, &request, err);
 }
 
 static const struct work_step import_steps[] = {
-	{ "import", 0, "Importing", import, NULL },
-	{ "record", 98, "Recording", sync_store, NULL },
+	{"import", 0, "Importing", import, NULL},
+	{"record", 98, "Recording", sync_store, NULL},
 };
-const struct work_kind work_template_import = { "template_import", import_steps, ARRAY_LEN(import_steps) };
+const struct work_kind work_template_import = {"template_import", import_steps, ARRAY_LEN(import_steps)};
 
 static int remove_template(struct work_context *context, struct error *err)
 {
@@ -117,7 +117,7 @@ static int remove_template(struct work_context *context, struct error *err)
 }
 
 static const struct work_step remove_steps[] = {
-	{ "remove", 0, "Removing", remove_template, NULL },
-	{ "record", 98, "Recording", sync_store, NULL },
+	{"remove", 0, "Removing", remove_template, NULL},
+	{"record", 98, "Recording", sync_store, NULL},
 };
-const struct work_kind work_template_remove = { "template_remove", remove_steps, ARRAY_LEN(remove_steps) };
+const struct work_kind work_template_remove = {"template_remove", remove_steps, ARRAY_LEN(remove_steps)};

@@ -24,7 +24,8 @@ static int purge_row(struct host *host, int64_t veid, enum vps_state mark, struc
 	return rc == -ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* A node that comes up in the middle of a work lets the VPS into the network again: the work's last step takes it out. */
+/* A node that comes up in the middle of a work lets the VPS into the network again: the work's last step
+ * takes it out. */
 static int leave_network(struct host *host, int64_t veid, struct error *err)
 {
 	return host->config.simulated ? 0 : net_vps_remove(host->net, veid, err);
@@ -89,12 +90,12 @@ static int create_finish(struct work_context *context, struct error *err)
 }
 
 static const struct work_step create_steps[] = {
-	{ "disk", 10, "Cloning the template", create_disk, create_undo_disk },
-	{ "prepare", 40, "Preparing network and first boot", create_prepare, create_undo_prepare },
-	{ "start", 70, "Starting VM", create_start, NULL },
-	{ "finish", 95, "Finishing", create_finish, NULL },
+	{"disk", 10, "Cloning the template", create_disk, create_undo_disk},
+	{"prepare", 40, "Preparing network and first boot", create_prepare, create_undo_prepare},
+	{"start", 70, "Starting VM", create_start, NULL},
+	{"finish", 95, "Finishing", create_finish, NULL},
 };
-const struct work_kind work_vps_create = { "vps_create", create_steps, ARRAY_LEN(create_steps) };
+const struct work_kind work_vps_create = {"vps_create", create_steps, ARRAY_LEN(create_steps)};
 
 /* ---- delete ---- */
 
@@ -125,17 +126,17 @@ static int delete_record(struct work_context *context, struct error *err)
 		return rc;
 	if (json_get_bool(context->args, "now", false))
 		return purge_row(host, context->work.veid, VPS_DELETED, err);
-	rc = db_vps_set_state(host->db, context->work.veid, VPS_DELETED,
-		clock_unix_s() + host->config.undo_window_s, err);
+	rc = db_vps_set_state(
+		host->db, context->work.veid, VPS_DELETED, clock_unix_s() + host->config.undo_window_s, err);
 	return rc == -ERR_NOT_FOUND ? 0 : rc;
 }
 
 static const struct work_step delete_steps[] = {
-	{ "stop", 10, "Stopping VM", delete_stop, NULL },
-	{ "disk", 50, "Moving the disk away", delete_disk, NULL },
-	{ "record", 90, "Finishing", delete_record, NULL },
+	{"stop", 10, "Stopping VM", delete_stop, NULL},
+	{"disk", 50, "Moving the disk away", delete_disk, NULL},
+	{"record", 90, "Finishing", delete_record, NULL},
 };
-const struct work_kind work_vps_delete = { "vps_delete", delete_steps, ARRAY_LEN(delete_steps) };
+const struct work_kind work_vps_delete = {"vps_delete", delete_steps, ARRAY_LEN(delete_steps)};
 
 /* ---- undelete ---- */
 
@@ -157,7 +158,9 @@ static int undelete_disk(struct work_context *context, struct error *err)
 static int undelete_undo_disk(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
-	return host->config.simulated ? 0 : disk_trash(host->pool, context->work.veid, context->work.created_s, err);
+	return host->config.simulated
+		       ? 0
+		       : disk_trash(host->pool, context->work.veid, context->work.created_s, err);
 }
 
 static int undelete_record(struct work_context *context, struct error *err)
@@ -169,14 +172,14 @@ static int undelete_record(struct work_context *context, struct error *err)
 static int undelete_undo_record(struct work_context *context, struct error *err)
 {
 	struct host *host = host_of(context);
-	return db_vps_set_state(host->db, context->work.veid, VPS_DELETED, clock_unix_s() + host->config.undo_window_s,
-		err);
+	return db_vps_set_state(
+		host->db, context->work.veid, VPS_DELETED, clock_unix_s() + host->config.undo_window_s, err);
 }
 
 static const struct work_step undelete_steps[] = {
-	{ "disk", 10, "Bringing the disk back", undelete_disk, undelete_undo_disk },
-	{ "prepare", 40, "Preparing network", create_prepare, delete_stop },
-	{ "record", 60, "Recording", undelete_record, undelete_undo_record },
-	{ "start", 80, "Starting VM", create_start, NULL },
+	{"disk", 10, "Bringing the disk back", undelete_disk, undelete_undo_disk},
+	{"prepare", 40, "Preparing network", create_prepare, delete_stop},
+	{"record", 60, "Recording", undelete_record, undelete_undo_record},
+	{"start", 80, "Starting VM", create_start, NULL},
 };
-const struct work_kind work_vps_undelete = { "vps_undelete", undelete_steps, ARRAY_LEN(undelete_steps) };
+const struct work_kind work_vps_undelete = {"vps_undelete", undelete_steps, ARRAY_LEN(undelete_steps)};

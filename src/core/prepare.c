@@ -54,7 +54,8 @@ static struct net_vps net_spec(struct guest *guest)
 	};
 }
 
-int host_net_all(struct host *host, struct arena *arena, struct net_vps **ret, size_t *ret_count, struct error *err)
+int host_net_all(
+	struct host *host, struct arena *arena, struct net_vps **ret, size_t *ret_count, struct error *err)
 {
 	struct vps *all;
 	size_t count;
@@ -64,7 +65,7 @@ int host_net_all(struct host *host, struct arena *arena, struct net_vps **ret, s
 	struct net_vps *list = arena_array(arena, count, struct net_vps);
 	*ret_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct guest guest = { .host = host, .vps = all[i], .arena = *arena };
+		struct guest guest = {.host = host, .vps = all[i], .arena = *arena};
 		if (all[i].state == VPS_ACTIVE || all[i].state == VPS_CREATING)
 			list[(*ret_count)++] = net_spec(&guest);
 		*arena = guest.arena;
@@ -111,7 +112,8 @@ static int guest_spec(struct guest *guest, struct guest_spec *ret, struct error 
 		rc = disk_seed_path(host->pool, vps->veid, seed, PATH_SIZE, err);
 	ret->disk_path = disk;
 	ret->seed_path = seed;
-	ret->rootfs_path = arena_printf(&guest->arena, "%s/%lld", host->config.pool.mount_dir, (long long)vps->veid);
+	ret->rootfs_path =
+		arena_printf(&guest->arena, "%s/%lld", host->config.pool.mount_dir, (long long)vps->veid);
 	return rc;
 }
 
@@ -131,7 +133,7 @@ static int write_seed_inside(struct guest *guest, const struct seed *seed, struc
 
 static int write_seed(struct guest *guest, struct error *err)
 {
-	owned_in(seed_done) struct seed seed = { 0 };
+	owned_in(seed_done) struct seed seed = {0};
 	struct seed_spec spec = seed_spec(guest);
 	int rc = seed_build(&spec, &seed, err);
 	if (rc < 0)
@@ -156,10 +158,12 @@ static void fingerprint(const struct guest *guest, unsigned char place[PREPARED_
 	const struct vps *vps = &guest->vps;
 	const struct plan *plan = &vps->plan;
 	owned_in(buffer_done) struct buffer text = BUFFER_INIT(0);
-	buffer_addf(&text, "%s|%s|%s|%s|%s|%lld|%lld", vps->hostname, vps->os, vps->mac, vps_preferred_ssh_keys(vps),
-		vps->password_hash, (long long)vps->ssh_port, (long long)vps->created_s);
-	buffer_addf(&text, "|%lld|%lld|%lld|%lld|%lld", (long long)plan->disk_bytes, (long long)plan->ram_bytes,
-		(long long)plan->swap_bytes, (long long)plan->cpu_percent, (long long)plan->process_max);
+	buffer_addf(&text, "%s|%s|%s|%s|%s|%lld|%lld", vps->hostname, vps->os, vps->mac,
+		vps_preferred_ssh_keys(vps), vps->password_hash, (long long)vps->ssh_port,
+		(long long)vps->created_s);
+	buffer_addf(&text, "|%lld|%lld|%lld|%lld|%lld", (long long)plan->disk_bytes,
+		(long long)plan->ram_bytes, (long long)plan->swap_bytes, (long long)plan->cpu_percent,
+		(long long)plan->process_max);
 	for (size_t i = 0; i < vps->address_count; i++)
 		buffer_addf(&text, "|%s/%d %s", vps->addresses[i].address, vps->addresses[i].prefix_len,
 			vps->addresses[i].gateway);
@@ -181,7 +185,8 @@ static void remember_prepared(struct guest *guest)
 	pthread_mutex_lock(&host->lock);
 	struct prepared *entry = find_prepared(host, guest->vps.veid);
 	if (!entry) {
-		host->prepared = mem_resize(host->prepared, host->prepared_count + 1, sizeof(*host->prepared));
+		host->prepared =
+			mem_resize(host->prepared, host->prepared_count + 1, sizeof(*host->prepared));
 		entry = &host->prepared[host->prepared_count++];
 		entry->veid = guest->vps.veid;
 	}

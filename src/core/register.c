@@ -1,5 +1,5 @@
-/* Writes this node into the store: on a fresh installation with a location and a pool of NAT addresses, so that Moa works on its
- * embedded defaults; later only what the pool has on offer. */
+/* Writes this node into the store: on a fresh installation with a location and a pool of NAT addresses, so
+ * that Moa works on its embedded defaults; later only what the pool has on offer. */
 #include "core/inner.h"
 #include "base/log.h"
 #include "base/clock.h"
@@ -8,37 +8,38 @@
 enum { FIRST_PORT = 20000, LAST_PORT = 32767 };
 
 /* The templates a simulated node says it has. */
-static const char *const simulated_templates[] = { "debian-12-x86_64", "ubuntu-24.04-x86_64" };
+static const char *const simulated_templates[] = {"debian-12-x86_64", "ubuntu-24.04-x86_64"};
 
 static int add_node(struct host *host, struct node *node, struct error *err)
 {
 	char address[46];
 	net_host_address(address);
-	struct location location = {
-		.id = "HOME_1", .name = "This machine", .datacenter = "This machine (DC1)", .ipv6_ready = false
-	};
+	struct location location = {.id = "HOME_1",
+		.name = "This machine",
+		.datacenter = "This machine (DC1)",
+		.ipv6_ready = false};
 	struct location *locations;
 	size_t count;
 	owned_in(arena_done) struct arena arena = ARENA_INIT;
 	int rc = db_location_list(host->db, &arena, &locations, &count, err);
 	if (rc == 0 && count == 0)
 		rc = db_location_set(host->db, &location, err);
-	*node = (struct node){ .alias = host->config.alias,
+	*node = (struct node){.alias = host->config.alias,
 		.location_id = rc == 0 && count ? locations[0].id : location.id,
 		.ip = address,
 		.endpoint = host->config.endpoint,
 		.port_first = FIRST_PORT,
-		.port_last = LAST_PORT };
+		.port_last = LAST_PORT};
 	if (rc == 0)
 		rc = db_node_set(host->db, node, &host->node_id, err);
 	if (rc < 0 || !host->config.network[0])
 		return rc;
-	struct address_pool pool = { .name = arena_printf(&arena, "%s-nat", host->config.alias),
+	struct address_pool pool = {.name = arena_printf(&arena, "%s-nat", host->config.alias),
 		.node_alias = host->config.alias,
 		.cidr = host->config.network,
 		.gateway = host->config.net.gateway,
 		.first = "",
-		.last = "" };
+		.last = ""};
 	return db_pool_set(host->db, &pool, err);
 }
 
@@ -70,11 +71,11 @@ static void add_row(struct template_rows *list, const char *name, enum vps_type 
 		list->capacity = list->capacity ? 2 * list->capacity : 16;
 		list->rows = mem_resize(list->rows, list->capacity, sizeof(*list->rows));
 	}
-	list->rows[list->count++] = (struct template_row){ .name = arena_strdup(list->arena, name),
+	list->rows[list->count++] = (struct template_row){.name = arena_strdup(list->arena, name),
 		.type = type,
 		.node_id = list->node_id,
 		.size_bytes = size_bytes,
-		.created_s = created_s };
+		.created_s = created_s};
 }
 
 static void found_template(void *context, const struct template_info *info)
@@ -88,7 +89,7 @@ static void found_template(void *context, const struct template_info *info)
 int host_sync_templates(struct host *host, struct error *err)
 {
 	owned_in(arena_done) struct arena arena = ARENA_INIT;
-	struct template_rows list = { .arena = &arena, .node_id = host->node_id };
+	struct template_rows list = {.arena = &arena, .node_id = host->node_id};
 	int rc = 0;
 	if (!host->config.simulated)
 		rc = template_list(host->pool, found_template, &list, err);

@@ -47,8 +47,9 @@ void ctl_print_usage(void)
 	      "Runs this Moa installation: moad must be up, and you must be root.\n\n",
 		stdout);
 	for (size_t i = 0; i < ctl_row_count; i++) {
-		bool first_of_noun = i == 0 || noun_len(&ctl_rows[i]) != noun_len(&ctl_rows[i - 1]) ||
-				     strncmp(ctl_rows[i].wire, ctl_rows[i - 1].wire, noun_len(&ctl_rows[i])) != 0;
+		bool first_of_noun =
+			i == 0 || noun_len(&ctl_rows[i]) != noun_len(&ctl_rows[i - 1]) ||
+			strncmp(ctl_rows[i].wire, ctl_rows[i - 1].wire, noun_len(&ctl_rows[i])) != 0;
 		if (first_of_noun && i)
 			putchar('\n');
 		print_line(&ctl_rows[i]);
@@ -61,7 +62,8 @@ void ctl_print_usage(void)
 	      "  -q, --quiet        show no progress\n"
 	      "  -h, --help         show help, also for a noun or a verb\n"
 	      "  -V, --version      show the version\n\n"
-	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 moad does not answer, 4 no such thing, 5 locked.\n"
+	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 moad does not answer, 4 no such thing, 5 "
+	      "locked.\n"
 	      "See moactl(8).\n",
 		stdout);
 }

@@ -59,8 +59,8 @@ static bool is_confirmed(const struct ctl *ctl, const struct call_row *row)
 	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static enum ctl_exit print_answer(struct ctl *ctl, const struct call_row *row, const struct json *answer,
-	const char *text)
+static enum ctl_exit print_answer(
+	struct ctl *ctl, const struct call_row *row, const struct json *answer, const char *text)
 {
 	bool export = text_equal(row->wire, "export-keys");
 	if (ctl->json)
@@ -145,7 +145,7 @@ static int read_global(struct ctl *ctl, int argc, char **argv, enum ctl_exit *re
 int main(int argc, char **argv)
 {
 	const char *socket_path = getenv("MOA_ADMIN_SOCKET");
-	struct ctl ctl = { .socket_path = socket_path ? socket_path : default_socket };
+	struct ctl ctl = {.socket_path = socket_path ? socket_path : default_socket};
 	enum ctl_exit status = CTL_OK;
 	int first = read_global(&ctl, argc, argv, &status);
 	if (first < 0)

@@ -74,7 +74,8 @@ static int add_value(struct options *options, const struct field *field, const c
 	owned_mem char *content = NULL;
 	size_t len;
 	if (file_read(value + 1, VALUE_FILE_MAX, &content, &len, err) < 0)
-		return err_say(err, ERR_INVALID, "%s: the file %.150s cannot be read", field->name, value + 1);
+		return err_say(
+			err, ERR_INVALID, "%s: the file %.150s cannot be read", field->name, value + 1);
 	json_add_bytes(&options->writer, field_wire(field), content, len);
 	return 0;
 }
@@ -108,16 +109,17 @@ static int check_required(const struct options *options, struct error *err)
 			continue;
 		bool plain = field->options.flags & POSITIONAL;
 		return err_say(err, ERR_MISSING, "%s is missing: it takes %s",
-			plain ? field->name : ctl_option_name(field, name), field_takes(field, takes, sizeof(takes)));
+			plain ? field->name : ctl_option_name(field, name),
+			field_takes(field, takes, sizeof(takes)));
 	}
 	return 0;
 }
 
-int ctl_read_options(struct ctl *ctl, const struct call_row *row, int argc, char **argv, const char **ret_json,
-	bool *ret_help, struct error *err)
+int ctl_read_options(struct ctl *ctl, const struct call_row *row, int argc, char **argv,
+	const char **ret_json, bool *ret_help, struct error *err)
 {
 	owned_in(buffer_done) struct buffer body = BUFFER_INIT(0);
-	struct options options = { .ctl = ctl, .row = row, .writer = JSON_WRITER(&body) };
+	struct options options = {.ctl = ctl, .row = row, .writer = JSON_WRITER(&body)};
 	json_open_object(&options.writer, NULL);
 	for (int i = 0; i < argc; i++) {
 		const struct field *field;
@@ -129,7 +131,8 @@ int ctl_read_options(struct ctl *ctl, const struct call_row *row, int argc, char
 		else if ((field = positional_field(row, options.positional_count++)))
 			rc = add_value(&options, field, argv[i], err);
 		else
-			rc = err_say(err, ERR_INVALID, "\"%.60s\" is one argument too many; see --help", argv[i]);
+			rc = err_say(
+				err, ERR_INVALID, "\"%.60s\" is one argument too many; see --help", argv[i]);
 		if (rc < 0)
 			return rc;
 	}

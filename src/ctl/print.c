@@ -94,7 +94,7 @@ static void print_heading(const struct record *record, const size_t widths[COLUM
 static void print_table(const struct field *field, const struct json *list)
 {
 	const struct record *record = field->record;
-	size_t widths[COLUMNS_MAX] = { 0 };
+	size_t widths[COLUMNS_MAX] = {0};
 	char cell[CELL_SIZE];
 	if (!json_count(list)) {
 		printf("No %s.\n", field->name);

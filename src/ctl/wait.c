@@ -41,14 +41,15 @@ static enum ctl_exit finish(struct progress *progress, bool quiet, const struct 
 
 enum ctl_exit ctl_wait(struct ctl *ctl, int64_t work_id)
 {
-	struct progress progress = { .on_terminal = isatty(STDERR_FILENO) };
+	struct progress progress = {.on_terminal = isatty(STDERR_FILENO)};
 	const char *body = arena_printf(&ctl->arena, "{\"id\":%lld}", (long long)work_id);
 	for (;;) {
 		owned(json_free) struct json *work = NULL;
 		const char *text;
 		struct error err;
 		if (ctl_ask(ctl, "work/show", body, &work, &text, &err) < 0) {
-			fprintf(stderr, "moactl: work %lld goes on, but: %s\n", (long long)work_id, err_text(&err));
+			fprintf(stderr, "moactl: work %lld goes on, but: %s\n", (long long)work_id,
+				err_text(&err));
 			return CTL_UNREACHABLE;
 		}
 		const char *state = json_get_text(work, "state", "");

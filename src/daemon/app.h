@@ -20,7 +20,8 @@ void signals_block(void);
 /* Waits for one: SIGTERM and SIGINT end, SIGHUP reloads, SIGCHLD is the supervisor's. */
 int signals_wait(void);
 
-/* sockets.c: listening sockets, from whoever started this process (by name, as systemd passes them) or made here. */
+/* sockets.c: listening sockets, from whoever started this process (by name, as systemd passes them) or made
+ * here. */
 enum { SOCKET_HTTP, SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_NODE, SOCKET_COUNT };
 /* The socket's name for LISTEN_FDNAMES. */
 const char *socket_name(int which);
@@ -32,5 +33,6 @@ int folders_make(struct app *app, struct error *err);
 /* Finds the api's user; without root it is whoever runs this. */
 int api_user(struct app *app, unsigned *ret_uid, unsigned *ret_gid, struct error *err);
 
-/* sandbox.c: Landlock and seccomp for the api process. What the kernel lacks is said in the log and left out. */
+/* sandbox.c: Landlock and seccomp for the api process. What the kernel lacks is said in the log and left out.
+ */
 void sandbox_enter(struct app *app);

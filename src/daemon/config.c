@@ -16,7 +16,8 @@ struct config_texts {
 };
 
 enum kind { KIND_text, KIND_int, KIND_size, KIND_flag };
-static const char *const kind_takes[] = { "a text", "a whole number", "a size such as 512M or 20G", "yes or no" };
+static const char *const kind_takes[] = {
+	"a text", "a whole number", "a size such as 512M or 20G", "yes or no"};
 
 static const struct setting {
 	const char *section, *key;
@@ -24,8 +25,8 @@ static const struct setting {
 	size_t offset;
 } settings[] = {
 #define SECTION(name, doc)
-#define SETTING(section, key, kind, fallback, doc)                                                           \
-	{ #section, #key, KIND_##kind, offsetof(struct config, section##_##key) },
+#define SETTING(section, key, kind, fallback, doc) \
+	{#section, #key, KIND_##kind, offsetof(struct config, section##_##key)},
 #include "api/config.def"
 #undef SECTION
 #undef SETTING
@@ -48,7 +49,8 @@ static const struct setting *find_setting(const char *section, const char *key)
 
 static bool to_flag(const char *text, bool *ret)
 {
-	*ret = text_equal(text, "yes") || text_equal(text, "true") || text_equal(text, "1") || text_equal(text, "on");
+	*ret = text_equal(text, "yes") || text_equal(text, "true") || text_equal(text, "1") ||
+	       text_equal(text, "on");
 	return *ret || text_equal(text, "no") || text_equal(text, "false") || text_equal(text, "0") ||
 	       text_equal(text, "off");
 }
@@ -85,8 +87,8 @@ static int take_setting(void *context, const char *section, const char *key, con
 		reader->rc = err_say(reader->err, ERR_INVALID, "%s: there is no setting %s in section [%s]",
 			reader->path, key, section);
 	else if (!store_value(reader->config, setting, value))
-		reader->rc = err_say(reader->err, ERR_INVALID, "%s: [%s] %s takes %s, not \"%.60s\"", reader->path,
-			section, key, kind_takes[setting->kind], value);
+		reader->rc = err_say(reader->err, ERR_INVALID, "%s: [%s] %s takes %s, not \"%.60s\"",
+			reader->path, section, key, kind_takes[setting->kind], value);
 	return 1;
 }
 
@@ -96,10 +98,11 @@ static int read_file(struct config *config, const char *path, struct error *err)
 	int rc = file_read(path, FILE_MAX, &text, NULL, err);
 	if (rc < 0)
 		return rc;
-	struct reader reader = { .config = config, .path = path, .err = err };
+	struct reader reader = {.config = config, .path = path, .err = err};
 	int line = ini_parse_string(text, take_setting, &reader);
 	if (reader.rc == 0 && line != 0)
-		return err_say(err, ERR_INVALID, "%s: line %d is not \"key = value\" or \"[section]\"", path, line);
+		return err_say(
+			err, ERR_INVALID, "%s: line %d is not \"key = value\" or \"[section]\"", path, line);
 	return reader.rc;
 }
 
@@ -140,7 +143,8 @@ static int check(const struct config *config, struct error *err)
 		return err_say(err, ERR_INVALID, "[moad] state_dir and run_dir take absolute paths");
 	if (strlen(config->node_name_prefix) > 8 || !config->node_name_prefix[0] ||
 		!text_only(config->node_name_prefix, TEXT_LOWER TEXT_DIGITS))
-		return err_say(err, ERR_INVALID, "[node] name_prefix takes 1 to 8 lower-case letters and digits");
+		return err_say(
+			err, ERR_INVALID, "[node] name_prefix takes 1 to 8 lower-case letters and digits");
 	if (!text_equal(config->node_hypervisor, "real") && !text_equal(config->node_hypervisor, "sim"))
 		return err_say(err, ERR_INVALID, "[node] hypervisor takes real or sim");
 	if (strlen(config->node_bridge) > 15 || !config->node_bridge[0])

@@ -1,5 +1,5 @@
-/* moad.conf: sections and settings of api/config.def. A missing setting has its default; an unknown or malformed one is an error that
- * names file, line and what it takes. */
+/* moad.conf: sections and settings of api/config.def. A missing setting has its default; an unknown or
+ * malformed one is an error that names file, line and what it takes. */
 #pragma once
 #include "base/error.h"
 #include "base/owned.h"
@@ -22,7 +22,8 @@ struct config {
 
 #define CONFIG_DEFAULT_PATH "/etc/moa/moad.conf"
 
-/* Reads PATH; NULL reads CONFIG_DEFAULT_PATH when there is one. Derived defaults (store, pool_dir, certificate) are filled in. */
+/* Reads PATH; NULL reads CONFIG_DEFAULT_PATH when there is one. Derived defaults (store, pool_dir,
+ * certificate) are filled in. */
 int config_load(const char *path, struct config **ret, struct error *err);
 void config_free(struct config *config);
 OWNED_DEFINE(struct config, config_free);

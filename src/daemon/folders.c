@@ -1,4 +1,5 @@
-/* The folders Moa lives in, and whose they are: the api's user gets the store and the certificates, nothing else. */
+/* The folders Moa lives in, and whose they are: the api's user gets the store and the certificates, nothing
+ * else. */
 #include "daemon/app.h"
 #include "base/fd.h"
 #include "base/text.h"

@@ -12,11 +12,13 @@
 static const char usage[] =
 	"Usage: moad [OPTION]… [api|node|teardown|check-config]\n"
 	"\n"
-	"The daemon of Moa. Without a word it runs and watches one api and one node process on this machine.\n"
+	"The daemon of Moa. Without a word it runs and watches one api and one node process on this "
+	"machine.\n"
 	"\n"
 	"  api            run the api process: HTTP(S) for customers, the admin socket for moactl; no root\n"
 	"  node           run the node process: this host's machines and containers; root\n"
-	"  teardown       take away what a stopped node leaves on the host: rules, bridge, the pool's mount; disks stay\n"
+	"  teardown       take away what a stopped node leaves on the host: rules, bridge, the pool's mount; "
+	"disks stay\n"
 	"  check-config   read the settings and say what is wrong with them\n"
 	"\n"
 	"  -c, --config FILE   settings to use (" CONFIG_DEFAULT_PATH ")\n"
@@ -25,10 +27,8 @@ static const char usage[] =
 	"\n"
 	"See moad(8), moad.conf(5).\n";
 
-static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 } };
+static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 
 enum { EXIT_USAGE = 2, ARENAS = 2 };
 
@@ -71,11 +71,9 @@ static int load_and_run_teardown(struct app *app)
 static const struct mode {
 	const char *word, *part;
 	int (*run)(struct app *app);
-} modes[] = { { NULL, "moad", run_supervisor },
-	{ "api", "moad-api", run_api },
-	{ "node", "moad-node", load_and_run_node },
-	{ "teardown", "moad-node", load_and_run_teardown },
-	{ "check-config", "moad", check_config } };
+} modes[] = {{NULL, "moad", run_supervisor}, {"api", "moad-api", run_api},
+	{"node", "moad-node", load_and_run_node}, {"teardown", "moad-node", load_and_run_teardown},
+	{"check-config", "moad", check_config}};
 
 static const struct mode *find_mode(const char *word)
 {
@@ -103,7 +101,7 @@ static int run_mode(const struct mode *mode, struct app *app)
 
 int main(int argc, char **argv)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 	for (int option; (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
 		switch (option) {
 		case 'c':

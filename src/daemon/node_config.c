@@ -19,7 +19,8 @@ static int split_network(struct app *app, struct net_config *net, struct error *
 	char *slash = fits ? strchr(network, '/') : NULL;
 	if (slash)
 		*slash = '\0';
-	if (!slash || inet_pton(AF_INET, network, &address) != 1 || !text_to_int64(slash + 1, 8, 30, &prefix_len))
+	if (!slash || inet_pton(AF_INET, network, &address) != 1 ||
+		!text_to_int64(slash + 1, 8, 30, &prefix_len))
 		return err_say(err, ERR_INVALID, "[node] network takes an IPv4 network such as 10.77.0.0/16");
 	address.s_addr = htonl(ntohl(address.s_addr) + 1);
 	net->gateway = config_path(app->config, "%s", inet_ntop(AF_INET, &address, network, sizeof(network)));
@@ -30,7 +31,7 @@ static int split_network(struct app *app, struct net_config *net, struct error *
 /* Guests may reach the API like everybody else. */
 static const uint16_t *open_ports(const struct config *config, uint16_t ports[OPEN_PORTS_MAX])
 {
-	const char *addresses[] = { config->api_http, config->api_https };
+	const char *addresses[] = {config->api_http, config->api_https};
 	size_t count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		int64_t port;
@@ -75,7 +76,8 @@ static const char *helper(struct config *config, const char *name, const char *b
 	return config_path(config, "%s/%s", MOA_LIBEXEC_DIR, name);
 }
 
-int node_config_fill(struct app *app, struct host_config *ret, uint16_t ports[OPEN_PORTS_MAX], struct error *err)
+int node_config_fill(
+	struct app *app, struct host_config *ret, uint16_t ports[OPEN_PORTS_MAX], struct error *err)
 {
 	struct config *config = app->config;
 	*ret = (struct host_config){
@@ -85,15 +87,15 @@ int node_config_fill(struct app *app, struct host_config *ret, uint16_t ports[OP
 		.simulated = text_equal(config->node_hypervisor, "sim"),
 		.name_prefix = config->node_name_prefix,
 		.endpoint = config_path(config, "unix:%s/node.sock", config->moad_run_dir),
-		.pool = { .dir = config->node_pool_dir,
+		.pool = {.dir = config->node_pool_dir,
 			.image_path = config_path(config, "%s/pool.xfs", config->moad_state_dir),
 			.image_bytes = config->node_pool_size,
 			.mount_dir = config_path(config, "%s/node/mnt", config->moad_state_dir),
-			.reflinks_required = true },
-		.net = { .bridge = config->node_bridge,
+			.reflinks_required = true},
+		.net = {.bridge = config->node_bridge,
 			.table = config->node_name_prefix,
 			.nat = config->node_nat,
-			.open_ports = open_ports(config, ports) },
+			.open_ports = open_ports(config, ports)},
 		.network = config->node_network,
 		.libvirt_uri = config->node_libvirt_uri,
 		.accelerate = config->node_accelerate,

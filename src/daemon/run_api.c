@@ -1,4 +1,5 @@
-/* The api process: customers over HTTP and HTTPS, the operator over the admin socket. Holds no root from the moment it listens. */
+/* The api process: customers over HTTP and HTTPS, the operator over the admin socket. Holds no root from the
+ * moment it listens. */
 #include "daemon/app.h"
 #include "daemon/service.h"
 #include "api/api.h"
@@ -42,19 +43,19 @@ static int load_certificate(struct app *app, struct error *err)
 	return http_tls_load(app->config->api_tls_cert, app->config->api_tls_key, name, err);
 }
 
-static int start_server(struct app *app, struct api *api, int fds[SOCKET_COUNT], int which, struct servers *servers,
-	struct error *err)
+static int start_server(struct app *app, struct api *api, int fds[SOCKET_COUNT], int which,
+	struct servers *servers, struct error *err)
 {
 	if (fds[which] < 0)
 		return 0;
-	struct http_server_config config = { .listen_fd = fds[which],
+	struct http_server_config config = {.listen_fd = fds[which],
 		.tls = which == SOCKET_HTTPS,
 		.is_unix = which == SOCKET_ADMIN,
 		.threads = which == SOCKET_ADMIN ? 1 : event_loops(app->config),
 		.workers = (unsigned)app->config->api_workers,
 		.limits = http_default_limits,
 		.handler = which == SOCKET_ADMIN ? api_serve_operator : api_serve_customer,
-		.context = api };
+		.context = api};
 	/* A command of 1 MiB, with every byte percent-encoded. */
 	config.limits.body_bytes = (3 << 20) + (64 << 10);
 	config.limits.connections = (unsigned)app->config->api_connections;
@@ -77,8 +78,8 @@ static int drop_root(struct app *app, struct error *err)
 	return 0;
 }
 
-static int start_all(struct app *app, struct api *api, int fds[SOCKET_COUNT], struct servers *servers,
-	struct error *err)
+static int start_all(
+	struct app *app, struct api *api, int fds[SOCKET_COUNT], struct servers *servers, struct error *err)
 {
 	int rc = fds[SOCKET_HTTPS] >= 0 ? load_certificate(app, err) : 0;
 	for (int which = SOCKET_HTTP; rc == 0 && which <= SOCKET_ADMIN; which++)
@@ -114,7 +115,7 @@ static void allow_many_connections(void)
 
 static int open_and_serve(struct app *app, struct error *err)
 {
-	int fds[SOCKET_COUNT] = { -1, -1, -1, -1 };
+	int fds[SOCKET_COUNT] = {-1, -1, -1, -1};
 	allow_many_connections();
 	/* Whoever starts this process as another user has made them. */
 	int rc = geteuid() == 0 ? folders_make(app, err) : 0;
@@ -133,15 +134,15 @@ static int open_and_serve(struct app *app, struct error *err)
 	if (rc < 0)
 		return rc;
 	struct config *config = app->config;
-	struct api_config api_config = { .points_15min = config->api_points_15min,
+	struct api_config api_config = {.points_15min = config->api_points_15min,
 		.points_24h = config->api_points_24h,
 		.guesses_15min = config->api_guesses_15min,
-		.node_endpoint = config_path(config, "unix:%s/node.sock", config->moad_run_dir) };
+		.node_endpoint = config_path(config, "unix:%s/node.sock", config->moad_run_dir)};
 	owned(api_close) struct api *api = NULL;
 	rc = api_open(&api_config, db, &api, err);
 	if (rc < 0)
 		return rc;
-	owned_in(stop_servers) struct servers servers = { 0 };
+	owned_in(stop_servers) struct servers servers = {0};
 	rc = start_all(app, api, fds, &servers, err);
 	if (rc < 0)
 		return rc;

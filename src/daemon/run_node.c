@@ -80,7 +80,7 @@ static int open_and_serve(struct app *app, struct error *err)
 		rc = host_open(&config, db, &host, err);
 	if (rc < 0)
 		return rc;
-	struct node_server_config server_config = { .listen_fd = listen_fd, .api_uid = api_uid, .host = host };
+	struct node_server_config server_config = {.listen_fd = listen_fd, .api_uid = api_uid, .host = host};
 	struct node_server *server;
 	rc = node_server_start(&server_config, &server, err);
 	if (rc < 0)

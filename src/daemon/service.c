@@ -36,8 +36,9 @@ int service_socket(const char *name)
 static void tell_systemd(const char *path)
 {
 	static const char word[] = "READY=1";
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	if ((path[0] != '/' && path[0] != '@') || !text_copy(address.sun_path, sizeof(address.sun_path), path))
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if ((path[0] != '/' && path[0] != '@') ||
+		!text_copy(address.sun_path, sizeof(address.sun_path), path))
 		return;
 	/* "@" stands for the NUL of an abstract name. */
 	if (path[0] == '@')

@@ -1,5 +1,6 @@
-/* The two conversations with whoever started this process, as systemd holds them: sockets passed by name (sd_listen_fds(3)) and the
- * word that it is ready (sd_notify(3)). Both are a few lines; libsystemd would cost each process a megabyte. */
+/* The two conversations with whoever started this process, as systemd holds them: sockets passed by name
+ * (sd_listen_fds(3)) and the word that it is ready (sd_notify(3)). Both are a few lines; libsystemd would
+ * cost each process a megabyte. */
 #pragma once
 
 /* The descriptor passed under NAME, or -1. */

@@ -2,7 +2,7 @@
 #include "daemon/service.h"
 #include "http/http.h"
 
-static const char *const names[SOCKET_COUNT] = { "http", "https", "admin", "node" };
+static const char *const names[SOCKET_COUNT] = {"http", "https", "admin", "node"};
 
 const char *socket_name(int which)
 {
@@ -30,7 +30,8 @@ int socket_take(struct app *app, int which, int *ret, struct error *err)
 	*ret = service_socket(names[which]);
 	if (*ret >= 0 || !address[0])
 		return 0;
-	/* Both unix sockets are for root; the node's is opened to the api's group by folders_make's caller. */
+	/* Both unix sockets are for root; the node's is opened to the api's group by folders_make's caller.
+	 */
 	int rc = http_listen(address, 0600, ret, err);
 	return rc < 0 ? err_wrap(err, "%s", names[which]) : 0;
 }

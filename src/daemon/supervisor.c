@@ -1,5 +1,6 @@
-/* Runs one api and one node process, brings back the one that ends, and passes signals on. It opens the listening sockets once, so a
- * child that is restarted misses no connection and the api process needs no root for low ports. */
+/* Runs one api and one node process, brings back the one that ends, and passes signals on. It opens the
+ * listening sockets once, so a child that is restarted misses no connection and the api process needs no root
+ * for low ports. */
 #include "daemon/app.h"
 #include "daemon/service.h"
 #include "base/clock.h"
@@ -19,7 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILD_COUNT = 2, FIRST_FD = 3, PAUSE_MS = 200, PAUSE_MAX_MS = 5000, STABLE_MS = 10000, STOP_MS = 90000 };
+enum {
+	CHILD_COUNT = 2,
+	FIRST_FD = 3,
+	PAUSE_MS = 200,
+	PAUSE_MAX_MS = 5000,
+	STABLE_MS = 10000,
+	STOP_MS = 90000
+};
 
 struct child {
 	const char *word;
@@ -80,7 +88,7 @@ static _Noreturn void become_child(struct supervisor *supervisor, const struct c
 		_exit(EXIT_FAILURE);
 	/* Children do not outlive a supervisor that was killed: the next one starts its own. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	const char *argv[] = { "moad", child->word, NULL, NULL, NULL };
+	const char *argv[] = {"moad", child->word, NULL, NULL, NULL};
 	if (supervisor->app->config_path) {
 		argv[2] = "-c";
 		argv[3] = supervisor->app->config_path;
@@ -118,7 +126,8 @@ static void note_end(struct child *child, int status)
 	if (WIFSIGNALED(status))
 		log_error("moad %s was ended by signal %d; starting it again", child->word, WTERMSIG(status));
 	else
-		log_error("moad %s ended with status %d; starting it again", child->word, WEXITSTATUS(status));
+		log_error(
+			"moad %s ended with status %d; starting it again", child->word, WEXITSTATUS(status));
 	child->pid = 0;
 	fd_close_owned(&child->ready_fd);
 	child->ready_fd = -1;
@@ -151,7 +160,7 @@ static void look_for_ready(struct supervisor *supervisor)
 	bool all = true;
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *child = &supervisor->children[i];
-		struct pollfd ready = { .fd = child->ready_fd, .events = POLLIN };
+		struct pollfd ready = {.fd = child->ready_fd, .events = POLLIN};
 		if (child->ready_fd >= 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN)) {
 			child->was_ready = true;
 			close(fd_take(child->ready_fd));
@@ -174,7 +183,7 @@ static int wait_signal(int timeout_ms)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
-	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 	int number = sigtimedwait(&set, NULL, &timeout);
 	return number < 0 ? 0 : number;
 }
@@ -246,12 +255,12 @@ int run_supervisor(struct app *app)
 {
 	struct supervisor supervisor = {
 		.app = app,
-		.fds = { -1, -1, -1, -1 },
-		.children = { { .word = "api",
-				      .sockets = { SOCKET_HTTP, SOCKET_HTTPS, SOCKET_ADMIN, -1 },
-				      .as_api_user = true,
-				      .ready_fd = -1 },
-			{ .word = "node", .sockets = { SOCKET_NODE, -1 }, .ready_fd = -1 } },
+		.fds = {-1, -1, -1, -1},
+		.children = {{.word = "api",
+				     .sockets = {SOCKET_HTTP, SOCKET_HTTPS, SOCKET_ADMIN, -1},
+				     .as_api_user = true,
+				     .ready_fd = -1},
+			{.word = "node", .sockets = {SOCKET_NODE, -1}, .ready_fd = -1}},
 	};
 	struct error err;
 	int rc = folders_make(app, &err);

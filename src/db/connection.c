@@ -29,9 +29,9 @@ struct db {
 	pthread_mutex_t idle_lock;
 	struct connection *idle;
 	size_t idle_count;
-	bool one_writer;	     /* as the driver says: writers queue here */
+	bool one_writer; /* as the driver says: writers queue here */
 	pthread_mutex_t writer_lock;
-	struct anchor *anchor;	     /* for drivers that gain by one, else NULL */
+	struct anchor *anchor; /* for drivers that gain by one, else NULL */
 };
 
 static int driver_of_url(const char *url, const struct driver **ret, struct error *err)

@@ -98,8 +98,9 @@ static int configure(struct session *session, struct error *err)
 		"PRAGMA foreign_keys = ON;"
 		"PRAGMA trusted_schema = OFF;"
 		"PRAGMA temp_store = MEMORY;"
-		"PRAGMA cache_size = -1024;"		/* KiB a connection */
-		"PRAGMA mmap_size = 268435456;" /* read in place: with 100,000 VPSs a look-up costs a third less */
+		"PRAGMA cache_size = -1024;"	/* KiB a connection */
+		"PRAGMA mmap_size = 268435456;" /* read in place: with 100,000 VPSs a look-up costs a third
+						   less */
 		"PRAGMA journal_size_limit = 4194304;"; /* bytes the WAL shrinks back to */
 	sqlite3_busy_timeout(session->handle, BUSY_TIMEOUT_MS);
 	sqlite3_db_config(session->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);

@@ -15,7 +15,7 @@ enum { HEADER_MAX = 16384, CHUNK = 16384 };
 
 static int connect_to(const char *path, int *ret, struct error *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (!text_copy(address.sun_path, sizeof(address.sun_path), path))
 		return err_set(err, ERR_INVALID, "the socket's path is too long");
 	owned_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -32,7 +32,7 @@ static int wait_for(int fd, short events, int64_t deadline_ms, struct error *err
 {
 	for (;;) {
 		int64_t left_ms = deadline_ms - clock_monotonic_ms();
-		struct pollfd ready = { .fd = fd, .events = events };
+		struct pollfd ready = {.fd = fd, .events = events};
 		int rc = left_ms > 0 ? poll(&ready, 1, (int)left_ms) : 0;
 		if (rc > 0)
 			return 0;
@@ -90,7 +90,8 @@ static int64_t content_length(const char *header)
 	line += strlen(name);
 	line += strspn(line, " ");
 	size_t len = strcspn(line, "\r");
-	if (!text_format(digits, sizeof(digits), "%.*s", (int)len, line) || !text_to_int64(digits, 0, INT64_MAX, &length))
+	if (!text_format(digits, sizeof(digits), "%.*s", (int)len, line) ||
+		!text_to_int64(digits, 0, INT64_MAX, &length))
 		return -1;
 	return length;
 }
@@ -98,7 +99,8 @@ static int64_t content_length(const char *header)
 static int send_request(int fd, const struct http_ask *ask, int64_t deadline_ms, struct error *err)
 {
 	owned_in(buffer_done) struct buffer header = BUFFER_INIT(HEADER_MAX);
-	buffer_addf(&header, "POST %s HTTP/1.1\r\nHost: moa\r\nConnection: close\r\nContent-Type: application/json\r\n",
+	buffer_addf(&header,
+		"POST %s HTTP/1.1\r\nHost: moa\r\nConnection: close\r\nContent-Type: application/json\r\n",
 		ask->target);
 	if (ask->request_id && ask->request_id[0])
 		buffer_addf(&header, "X-Request-Id: %s\r\n", ask->request_id);
@@ -108,7 +110,8 @@ static int send_request(int fd, const struct http_ask *ask, int64_t deadline_ms,
 }
 
 /* The header up to and with the empty line; what came behind it goes into ANSWER. */
-static int receive_header(int fd, struct buffer *answer, int64_t deadline_ms, int64_t *ret_length, struct error *err)
+static int receive_header(
+	int fd, struct buffer *answer, int64_t deadline_ms, int64_t *ret_length, struct error *err)
 {
 	owned_in(buffer_done) struct buffer header = BUFFER_INIT(HEADER_MAX + CHUNK);
 	const char *end = NULL;
@@ -125,7 +128,8 @@ static int receive_header(int fd, struct buffer *answer, int64_t deadline_ms, in
 	header.data[end - header.data - 2] = '\0';
 	*ret_length = content_length(header.data);
 	if (!text_starts(header.data, "HTTP/1.1 200 ") || *ret_length < 0)
-		return err_set(err, ERR_PROTOCOL, "an answer that is not 200 with a length: %.40s", header.data);
+		return err_set(
+			err, ERR_PROTOCOL, "an answer that is not 200 with a length: %.40s", header.data);
 	return 0;
 }
 

@@ -119,8 +119,8 @@ const struct json *json_at(const struct json *value, size_t index)
 	return json_is_array(value) ? outer(json_array_get(inner(value), index)) : NULL;
 }
 
-void json_each(const struct json *object, void (*visit)(void *context, const char *key, const struct json *value),
-	void *context)
+void json_each(const struct json *object,
+	void (*visit)(void *context, const char *key, const struct json *value), void *context)
 {
 	if (!json_is_object(object))
 		return;

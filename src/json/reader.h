@@ -1,5 +1,6 @@
-/* Reads JSON that somebody else wrote. Documents are bounded in size by the caller and in depth here; duplicate keys
- * and trailing bytes are refused; a NUL in a string is kept, so check json_text_len where it matters. Values are borrowed from the document and live until json_free. */
+/* Reads JSON that somebody else wrote. Documents are bounded in size by the caller and in depth here;
+ * duplicate keys and trailing bytes are refused; a NUL in a string is kept, so check json_text_len where it
+ * matters. Values are borrowed from the document and live until json_free. */
 #pragma once
 #include "base/error.h"
 #include "base/owned.h"
@@ -36,5 +37,5 @@ bool json_bool(const struct json *value, bool fallback);
 size_t json_count(const struct json *value);
 const struct json *json_at(const struct json *value, size_t index);
 /* Calls VISIT for each member of an object in the order they stand. */
-void json_each(const struct json *object, void (*visit)(void *context, const char *key, const struct json *value),
-	void *context);
+void json_each(const struct json *object,
+	void (*visit)(void *context, const char *key, const struct json *value), void *context);

@@ -4,8 +4,8 @@
 static void add_escape(struct buffer *out, unsigned unit)
 {
 	static const char digits[] = "0123456789abcdef";
-	char text[6] = { '\\', 'u', digits[unit >> 12 & 15], digits[unit >> 8 & 15], digits[unit >> 4 & 15],
-		digits[unit & 15] };
+	char text[6] = {'\\', 'u', digits[unit >> 12 & 15], digits[unit >> 8 & 15], digits[unit >> 4 & 15],
+		digits[unit & 15]};
 	buffer_add(out, text, sizeof(text));
 }
 
@@ -25,7 +25,7 @@ static size_t decode_utf8(const unsigned char *text, size_t len, unsigned *ret)
 	static const struct {
 		unsigned char mask, lead;
 		unsigned min;
-	} forms[] = { { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 } };
+	} forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
 	*ret = 0xfffd;
 	for (size_t more = 1; more <= 3; more++) {
 		if ((text[0] & forms[more - 1].mask) != forms[more - 1].lead)
@@ -82,7 +82,7 @@ static size_t add_special(struct buffer *out, const unsigned char *text, size_t 
 	unsigned code_point = text[0];
 	size_t used = 1;
 	if (escape) {
-		buffer_add(out, (char[]){ '\\', escape }, 2);
+		buffer_add(out, (char[]){'\\', escape}, 2);
 		return 1;
 	}
 	if (text[0] == 0x7f) {

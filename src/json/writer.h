@@ -1,6 +1,6 @@
-/* Writes JSON as PHP's json_encode prints it, which is the wire's form (wire.md 1): no spaces, "/" as "\/", non-ASCII as
- * \uXXXX, keys in the order they are written. Bytes that are no UTF-8 become U+FFFD, so hostile output stays valid JSON.
- * Commas are the writer's business. In an object pass a key, in an array NULL. */
+/* Writes JSON as PHP's json_encode prints it, which is the wire's form (wire.md 1): no spaces, "/" as "\/",
+ * non-ASCII as \uXXXX, keys in the order they are written. Bytes that are no UTF-8 become U+FFFD, so hostile
+ * output stays valid JSON. Commas are the writer's business. In an object pass a key, in an array NULL. */
 #pragma once
 #include "base/buffer.h"
 #include <stdbool.h>
@@ -12,10 +12,13 @@ struct json_writer {
 	bool comma;	    /* a comma is due before the next value */
 };
 
-#define JSON_WRITER(buffer) { .out = (buffer), .comma = false }
+#define JSON_WRITER(buffer) \
+	{ \
+		.out = (buffer), .comma = false \
+	}
 
-/* A key that is quoted already, with its colon ("\"error\":"): for keys known when the program is built. Follow it with a value whose key
- * is NULL. */
+/* A key that is quoted already, with its colon ("\"error\":"): for keys known when the program is built.
+ * Follow it with a value whose key is NULL. */
 void json_add_key(struct json_writer *writer, const char *quoted, size_t len);
 void json_open_object(struct json_writer *writer, const char *key);
 void json_close_object(struct json_writer *writer);

@@ -2,11 +2,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static const char *const type_names[] = { [VPS_KVM] = "kvm", [VPS_OVZ] = "ovz" };
-static const char *const state_names[] = { [VPS_CREATING] = "creating",
+static const char *const type_names[] = {[VPS_KVM] = "kvm", [VPS_OVZ] = "ovz"};
+static const char *const state_names[] = {[VPS_CREATING] = "creating",
 	[VPS_ACTIVE] = "active",
 	[VPS_FAILED] = "failed",
-	[VPS_DELETED] = "deleted" };
+	[VPS_DELETED] = "deleted"};
 
 const char *vps_type_name(enum vps_type type)
 {

@@ -2,10 +2,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static const char *const state_names[] = { [WORK_RUNNING] = "running",
+static const char *const state_names[] = {[WORK_RUNNING] = "running",
 	[WORK_UNDOING] = "undoing",
 	[WORK_DONE] = "done",
-	[WORK_FAILED] = "failed" };
+	[WORK_FAILED] = "failed"};
 
 const char *work_state_name(enum work_state state)
 {

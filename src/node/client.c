@@ -10,8 +10,8 @@
 
 enum { ANSWER_MAX = 16 << 20, DEFAULT_TIMEOUT_MS = 10000 };
 
-static int read_answer(const struct call_row *row, const struct buffer *answer, void *reply, struct arena *arena,
-	struct error *err)
+static int read_answer(const struct call_row *row, const struct buffer *answer, void *reply,
+	struct arena *arena, struct error *err)
 {
 	owned(json_free) struct json *json = NULL;
 	int rc = json_parse(answer->data, answer->len, &json, err);
@@ -27,22 +27,22 @@ static int read_answer(const struct call_row *row, const struct buffer *answer, 
 	return rc;
 }
 
-static int post(const char *endpoint, const struct call_row *row, const struct buffer *question, struct buffer *answer,
-	struct error *err)
+static int post(const char *endpoint, const struct call_row *row, const struct buffer *question,
+	struct buffer *answer, struct error *err)
 {
 	char target[128];
 	text_format(target, sizeof(target), NODE_PATH "%s", row->wire);
-	struct http_ask ask = { .socket_path = endpoint + strlen(NODE_UNIX),
+	struct http_ask ask = {.socket_path = endpoint + strlen(NODE_UNIX),
 		.target = target,
 		.request_id = log_id(),
 		.body = question->data,
 		.body_len = question->len,
-		.timeout_ms = row->options.timeout_ms ? row->options.timeout_ms : DEFAULT_TIMEOUT_MS };
+		.timeout_ms = row->options.timeout_ms ? row->options.timeout_ms : DEFAULT_TIMEOUT_MS};
 	return http_ask(&ask, answer, err);
 }
 
-int node_ask(const char *endpoint, enum node_message message, const void *args, void *reply, struct arena *arena,
-	struct error *err)
+int node_ask(const char *endpoint, enum node_message message, const void *args, void *reply,
+	struct arena *arena, struct error *err)
 {
 	const struct call_row *row = &node_messages[message];
 	if (!text_starts(endpoint, NODE_UNIX))

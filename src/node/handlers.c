@@ -4,7 +4,8 @@
 
 enum { OUTPUT_MAX = 1 << 20, PROGRAM_TIMEOUT_MS = 30000 };
 
-int node_do_ping(struct node_call *call, const struct ping_args *args, struct ping_reply *reply, struct error *err)
+int node_do_ping(
+	struct node_call *call, const struct ping_args *args, struct ping_reply *reply, struct error *err)
 {
 	(void)args, (void)err;
 	reply->version = MOA_VERSION;
@@ -12,23 +13,23 @@ int node_do_ping(struct node_call *call, const struct ping_args *args, struct pi
 	return 0;
 }
 
-int node_do_work_added(struct node_call *call, const struct work_added_args *args, struct work_added_reply *reply,
-	struct error *err)
+int node_do_work_added(struct node_call *call, const struct work_added_args *args,
+	struct work_added_reply *reply, struct error *err)
 {
 	(void)args, (void)reply, (void)err;
 	host_poke(call->host);
 	return 0;
 }
 
-int node_do_guest_start(struct node_call *call, const struct guest_start_args *args, struct guest_start_reply *reply,
-	struct error *err)
+int node_do_guest_start(struct node_call *call, const struct guest_start_args *args,
+	struct guest_start_reply *reply, struct error *err)
 {
 	(void)reply;
 	return host_start(call->host, args->veid, err);
 }
 
-int node_do_guest_stop(struct node_call *call, const struct guest_stop_args *args, struct guest_stop_reply *reply,
-	struct error *err)
+int node_do_guest_stop(struct node_call *call, const struct guest_stop_args *args,
+	struct guest_stop_reply *reply, struct error *err)
 {
 	(void)reply;
 	return host_stop(call->host, args->veid, err);
@@ -41,15 +42,15 @@ int node_do_guest_restart(struct node_call *call, const struct guest_restart_arg
 	return host_restart(call->host, args->veid, err);
 }
 
-int node_do_guest_kill(struct node_call *call, const struct guest_kill_args *args, struct guest_kill_reply *reply,
-	struct error *err)
+int node_do_guest_kill(struct node_call *call, const struct guest_kill_args *args,
+	struct guest_kill_reply *reply, struct error *err)
 {
 	(void)reply;
 	return host_kill(call->host, args->veid, err);
 }
 
-int node_do_guest_state(struct node_call *call, const struct guest_state_args *args, struct guest_state_reply *reply,
-	struct error *err)
+int node_do_guest_state(struct node_call *call, const struct guest_state_args *args,
+	struct guest_state_reply *reply, struct error *err)
 {
 	enum guest_state state = GUEST_STOPPED;
 	int rc = host_state(call->host, args->veid, &state, err);
@@ -57,8 +58,8 @@ int node_do_guest_state(struct node_call *call, const struct guest_state_args *a
 	return rc;
 }
 
-int node_do_guest_live(struct node_call *call, const struct guest_live_args *args, struct guest_live_reply *reply,
-	struct error *err)
+int node_do_guest_live(struct node_call *call, const struct guest_live_args *args,
+	struct guest_live_reply *reply, struct error *err)
 {
 	struct host_live live;
 	int rc = host_live(call->host, args->veid, args->screenshot, call->arena, &live, err);
@@ -91,22 +92,23 @@ int node_do_guest_live(struct node_call *call, const struct guest_live_args *arg
 static int run(struct node_call *call, int64_t veid, struct exec_request *request, int *ret_status,
 	struct field_bytes *ret_output, struct error *err)
 {
-	owned_in(exec_result_done) struct exec_result result = { .output = BUFFER_INIT(0) };
+	owned_in(exec_result_done) struct exec_result result = {.output = BUFFER_INIT(0)};
 	request->timeout_ms = PROGRAM_TIMEOUT_MS;
 	request->max_output = OUTPUT_MAX;
 	int rc = host_exec(call->host, veid, request, &result, err);
 	if (rc < 0)
 		return rc;
 	if (result.timed_out)
-		return err_say(err, ERR_TIMEOUT, "The command was killed after %d seconds", PROGRAM_TIMEOUT_MS / 1000);
+		return err_say(err, ERR_TIMEOUT, "The command was killed after %d seconds",
+			PROGRAM_TIMEOUT_MS / 1000);
 	*ret_status = result.exit_status;
-	*ret_output = (struct field_bytes){ arena_strndup(call->arena, result.output.data, result.output.len),
-		result.output.len };
+	*ret_output = (struct field_bytes){
+		arena_strndup(call->arena, result.output.data, result.output.len), result.output.len};
 	return 0;
 }
 
-int node_do_guest_exec(struct node_call *call, const struct guest_exec_args *args, struct guest_exec_reply *reply,
-	struct error *err)
+int node_do_guest_exec(struct node_call *call, const struct guest_exec_args *args,
+	struct guest_exec_reply *reply, struct error *err)
 {
 	struct exec_request request;
 	int status = 0;
@@ -163,8 +165,8 @@ int node_do_guest_hostname(struct node_call *call, const struct guest_hostname_a
 	return host_set_hostname(call->host, args->veid, args->hostname, err);
 }
 
-int node_do_host_check(struct node_call *call, const struct host_check_args *args, struct host_check_reply *reply,
-	struct error *err)
+int node_do_host_check(struct node_call *call, const struct host_check_args *args,
+	struct host_check_reply *reply, struct error *err)
 {
 	(void)args, (void)err;
 	struct host_check *checks;
@@ -173,9 +175,10 @@ int node_do_host_check(struct node_call *call, const struct host_check_args *arg
 	reply->checks.items = arena_array(call->arena, count, struct check_result_record);
 	reply->checks.count = count;
 	for (size_t i = 0; i < count; i++)
-		reply->checks.items[i] = (struct check_result_record){
-			.name = checks[i].name, .ok = checks[i].ok, .required = checks[i].required, .says = checks[i].says
-		};
+		reply->checks.items[i] = (struct check_result_record){.name = checks[i].name,
+			.ok = checks[i].ok,
+			.required = checks[i].required,
+			.says = checks[i].says};
 	return 0;
 }
 

@@ -10,8 +10,8 @@ struct node_call {
 };
 
 #define RECORD(id, ...)
-#define CALL(id, ...)                                                                                        \
-	int node_do_##id(struct node_call *call, const struct id##_args *args, struct id##_reply *reply,      \
+#define CALL(id, ...) \
+	int node_do_##id(struct node_call *call, const struct id##_args *args, struct id##_reply *reply, \
 		struct error *err);
 #include "api/node.def"
 #undef RECORD

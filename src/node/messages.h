@@ -1,5 +1,6 @@
-/* The node protocol (api/node.def): what an api process may ask of a node. Here are its structs and rows; client.h asks,
- * server.h answers. A message is POST /node/v1/<name> with a JSON object; the answer is {"error":"none",…} or
+/* The node protocol (api/node.def): what an api process may ask of a node. Here are its structs and rows;
+ * client.h asks, server.h answers. A message is POST /node/v1/<name> with a JSON object; the answer is
+ * {"error":"none",…} or
  * {"error":"<code name>","message":"…","said":"…"}. */
 #pragma once
 #include "schema/rows.h"

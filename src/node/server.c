@@ -47,14 +47,15 @@ static int answer(struct http_request *request, const struct call_row *row, void
 		rc = record_from_json(&row->args, json, &request->arena, args, err);
 	if (rc < 0)
 		return rc;
-	struct node_call call = { .host = server->host, .arena = &request->arena, .started_s = server->started_s };
+	struct node_call call = {
+		.host = server->host, .arena = &request->arena, .started_s = server->started_s};
 	return row->run(&call, args, reply, err);
 }
 
 /* On a worker thread: may block. */
 static void serve(struct http_request *request)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	const struct call_row *row =
 		call_row_find(node_handler_rows, NODE_MESSAGE_COUNT, request->path + strlen(NODE_PATH));
 	if (!row) {
@@ -74,7 +75,7 @@ static void receive(struct http_request *request)
 	const struct node_server *server = request->context;
 	bool allowed = request->peer_uid == 0 || request->peer_uid == server->api_uid;
 	if (!allowed || !text_starts(request->path, NODE_PATH) || !text_equal(request->method, "POST")) {
-		struct error err = { 0 };
+		struct error err = {0};
 		err_set(&err, ERR_DENIED, "not a peer of this node");
 		log_warning("uid %d asked this node and was refused", (int)request->peer_uid);
 		reply_error(request, &err);
@@ -87,15 +88,14 @@ int node_server_start(const struct node_server_config *config, struct node_serve
 {
 	struct node_server *server = mem_new(struct node_server);
 	*server = (struct node_server){
-		.host = config->host, .api_uid = config->api_uid, .started_s = clock_monotonic_ms() / 1000
-	};
-	struct http_server_config http = { .listen_fd = config->listen_fd,
+		.host = config->host, .api_uid = config->api_uid, .started_s = clock_monotonic_ms() / 1000};
+	struct http_server_config http = {.listen_fd = config->listen_fd,
 		.is_unix = true,
 		.threads = 1,
 		.workers = 64,
 		.limits = http_default_limits,
 		.handler = receive,
-		.context = server };
+		.context = server};
 	/* A script or command of 1 MiB, with every byte escaped. */
 	http.limits.body_bytes = 8 << 20;
 	int rc = http_server_start(&http, &server->http, err);

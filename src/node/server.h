@@ -1,4 +1,5 @@
-/* Answers the node protocol on the node's unix socket, for the peers that may ask: root and the user of the api process. */
+/* Answers the node protocol on the node's unix socket, for the peers that may ask: root and the user of the
+ * api process. */
 #pragma once
 #include "base/error.h"
 #include "core/host.h"
@@ -6,8 +7,8 @@
 #include <sys/types.h>
 
 struct node_server_config {
-	int listen_fd;	 /* owned from node_server_start on */
-	uid_t api_uid;	 /* besides root */
+	int listen_fd;	   /* owned from node_server_start on */
+	uid_t api_uid;	   /* besides root */
 	struct host *host; /* borrowed */
 };
 

@@ -39,17 +39,17 @@ static const struct {
 	const char *takes;
 	bool is_short; /* the form itself bounds its length */
 } formats[] = {
-	[FORMAT_ANY] = { is_any, "a text" },
-	[FORMAT_HOSTNAME] = { name_is_hostname, "a host name (letters, digits, hyphens and dots)" },
-	[FORMAT_TEMPLATE] = { name_is_template, "a template's name such as debian-12-x86_64" },
-	[FORMAT_IDENTIFIER] = { name_is_identifier, "a name (letters, digits, dots, hyphens, underscores)" },
-	[FORMAT_LOCATION] = { name_is_location, "a location such as USCA_1", true },
-	[FORMAT_EMAIL] = { name_is_email, "an email address", true },
-	[FORMAT_IPV4] = { name_is_ipv4, "an IPv4 address", true },
-	[FORMAT_IP] = { is_ip, "an IP address", true },
-	[FORMAT_VPS_TYPE] = { is_vps_type, "kvm or ovz", true },
-	[FORMAT_SHA256] = { is_sha256, "a SHA-256 checksum of 64 lower-case hex digits", true },
-	[FORMAT_PATH] = { is_absolute_path, "an absolute path" },
+	[FORMAT_ANY] = {is_any, "a text"},
+	[FORMAT_HOSTNAME] = {name_is_hostname, "a host name (letters, digits, hyphens and dots)"},
+	[FORMAT_TEMPLATE] = {name_is_template, "a template's name such as debian-12-x86_64"},
+	[FORMAT_IDENTIFIER] = {name_is_identifier, "a name (letters, digits, dots, hyphens, underscores)"},
+	[FORMAT_LOCATION] = {name_is_location, "a location such as USCA_1", true},
+	[FORMAT_EMAIL] = {name_is_email, "an email address", true},
+	[FORMAT_IPV4] = {name_is_ipv4, "an IPv4 address", true},
+	[FORMAT_IP] = {is_ip, "an IP address", true},
+	[FORMAT_VPS_TYPE] = {is_vps_type, "kvm or ovz", true},
+	[FORMAT_SHA256] = {is_sha256, "a SHA-256 checksum of 64 lower-case hex digits", true},
+	[FORMAT_PATH] = {is_absolute_path, "an absolute path"},
 };
 
 enum { TEXT_DEFAULT_MAX = 255 };
@@ -117,5 +117,6 @@ int field_check_text(const struct field *field, const char *value, size_t len, s
 	if (fits && whole && formats[field->options.format].is(value))
 		return 0;
 	char takes[160];
-	return err_say(err, ERR_INVALID, "%s takes %s", field_wire(field), field_takes(field, takes, sizeof(takes)));
+	return err_say(
+		err, ERR_INVALID, "%s takes %s", field_wire(field), field_takes(field, takes, sizeof(takes)));
 }

@@ -12,7 +12,8 @@ static void *place_of(const struct field *field, void *data)
 static int refuse(const struct field *field, struct error *err)
 {
 	char takes[160];
-	return err_say(err, ERR_INVALID, "%s takes %s", field_wire(field), field_takes(field, takes, sizeof(takes)));
+	return err_say(
+		err, ERR_INVALID, "%s takes %s", field_wire(field), field_takes(field, takes, sizeof(takes)));
 }
 
 static int64_t number_max(const struct field *field)
@@ -30,7 +31,8 @@ static int store_number(const struct field *field, int64_t number, void *place, 
 
 static bool to_bool(const char *text, bool *ret)
 {
-	static const char *const yes[] = { "1", "true", "yes", "on" }, *const no[] = { "0", "false", "no", "off" };
+	static const char *const yes[] = {"1", "true", "yes", "on"}, *const no[] = {
+									     "0", "false", "no", "off"};
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
 		if (!text_equal(text, yes[i]) && !text_equal(text, no[i]))
 			continue;
@@ -69,7 +71,7 @@ static int from_param(const struct field *field, const struct param *param, stru
 		return rc;
 	case FIELD_BYTES:
 		rc = field_check_text(field, param->value, param->value_len, err);
-		*(struct field_bytes *)place = (struct field_bytes){ param->value, param->value_len };
+		*(struct field_bytes *)place = (struct field_bytes){param->value, param->value_len};
 		return rc;
 	case FIELD_INT:
 		if (!text_to_int64(param->value, INT64_MIN, INT64_MAX, &number))
@@ -104,12 +106,13 @@ static int absent(const struct field *field, void *place, struct error *err)
 	return 0;
 }
 
-int record_from_params(const struct record *record, const struct param *params, size_t count, struct arena *arena,
-	void *args, struct error *err)
+int record_from_params(const struct record *record, const struct param *params, size_t count,
+	struct arena *arena, void *args, struct error *err)
 {
 	for (size_t i = 0; i < record->count; i++) {
 		const struct field *field = &record->fields[i];
-		const struct param *param = param_find(params, count, field_wire(field), field->options.alias);
+		const struct param *param =
+			param_find(params, count, field_wire(field), field->options.alias);
 		bool given = param && (param->value_len || (field->options.flags & EMPTY_OK));
 		void *place = place_of(field, args);
 		int rc = given ? from_param(field, param, arena, place, err) : absent(field, place, err);
@@ -119,8 +122,8 @@ int record_from_params(const struct record *record, const struct param *params, 
 	return 0;
 }
 
-static int list_from_json(const struct field *field, const struct json *json, struct arena *arena, void *place,
-	struct error *err)
+static int list_from_json(const struct field *field, const struct json *json, struct arena *arena,
+	void *place, struct error *err)
 {
 	struct field_list *list = place;
 	size_t count = json_count(json);
@@ -153,8 +156,8 @@ static int texts_from_json(const struct field *field, const struct json *json, s
 }
 
 /* A JSON value as a command line or a form would send it, so that one set of rules checks both. */
-static int scalar_from_json(const struct field *field, const struct json *json, struct arena *arena, void *place,
-	struct error *err)
+static int scalar_from_json(const struct field *field, const struct json *json, struct arena *arena,
+	void *place, struct error *err)
 {
 	const char *text = json_text(json, NULL);
 	size_t len = json_text_len(json);
@@ -166,7 +169,7 @@ static int scalar_from_json(const struct field *field, const struct json *json, 
 		return refuse(field, err);
 	if (!json_is_string(json))
 		len = strlen(text);
-	struct param param = { field_wire(field), arena_strndup(arena, text, len), len };
+	struct param param = {field_wire(field), arena_strndup(arena, text, len), len};
 	return from_param(field, &param, arena, place, err);
 }
 
@@ -203,7 +206,8 @@ int record_from_json(const struct record *record, const struct json *json, struc
 		const struct field *field = &record->fields[i];
 		const struct json *value = json_get(json, field_wire(field));
 		void *place = place_of(field, args);
-		int rc = json_is_null(value) ? absent(field, place, err) : from_json(field, value, arena, place, err);
+		int rc = json_is_null(value) ? absent(field, place, err)
+					     : from_json(field, value, arena, place, err);
 		if (rc < 0)
 			return rc;
 	}

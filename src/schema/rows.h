@@ -5,9 +5,9 @@
  *          P(int, limit, (.flags = OPTIONAL, .min = 1, .max = 100, .doc = "…")),
  *          R(int, error, (.doc = "…")), R_LIST(snapshot, snapshots, (.doc = "…")))
  *
- * P is a parameter, R a key of the answer, F a key of a record; the order of rows is the order on the wire. A file that
- * wants the structs includes schema/structs.inc with ROWS_FILE set, one that wants the tables schema/tables.inc. A
- * parameter or key of a wrong name or type does not compile. */
+ * P is a parameter, R a key of the answer, F a key of a record; the order of rows is the order on the wire. A
+ * file that wants the structs includes schema/structs.inc with ROWS_FILE set, one that wants the tables
+ * schema/tables.inc. A parameter or key of a wrong name or type does not compile. */
 #pragma once
 #include "schema/schema.h"
 
@@ -19,7 +19,7 @@
 #define ROWS_EXPAND1(...) ROWS_EXPAND0(ROWS_EXPAND0(ROWS_EXPAND0(ROWS_EXPAND0(__VA_ARGS__))))
 #define ROWS_EXPAND0(...) __VA_ARGS__
 #define ROWS_FOR_EACH(macro, context, ...) __VA_OPT__(ROWS_EXPAND(ROWS_STEP(macro, context, __VA_ARGS__)))
-#define ROWS_STEP(macro, context, entry, ...)                                                                \
+#define ROWS_STEP(macro, context, entry, ...) \
 	macro(context, entry) __VA_OPT__(ROWS_AGAIN ROWS_PARENS(macro, context, __VA_ARGS__))
 #define ROWS_AGAIN() ROWS_STEP
 
@@ -58,10 +58,10 @@
 
 /* A member of a struct, by entry kind. */
 #define ROWS_MEMBER(type, name) ROWS_TYPE_##type name;
-#define ROWS_MEMBER_LIST(record, name)                                                                       \
-	struct {                                                                                              \
-		struct record##_record *items;                                                                \
-		size_t count;                                                                                 \
+#define ROWS_MEMBER_LIST(record, name) \
+	struct { \
+		struct record##_record *items; \
+		size_t count; \
 	} name;
 
 #define ROWS_ARGS_P(id, type, name, options) ROWS_MEMBER(type, name)
@@ -83,15 +83,15 @@
 
 /* A row of a field table, by entry kind. */
 #define ROWS_NAMES(member) .name = #member, .quoted = "\"" #member "\":", .quoted_len = sizeof(#member) + 2
-#define ROWS_FIELD(struct_name, field_kind, member, opts)                                                    \
-	{ ROWS_NAMES(member), .type = ROWS_KIND_##field_kind, .offset = offsetof(struct struct_name, member),    \
-		.options = { ROWS_UNPAREN opts } },
-#define ROWS_FIELD_NESTED(struct_name, field_kind, nested, member, opts)                                     \
-	{ ROWS_NAMES(member), .type = field_kind, .offset = offsetof(struct struct_name, member),                \
-		.record = &nested##_record_table, .options = { ROWS_UNPAREN opts } },
+#define ROWS_FIELD(struct_name, field_kind, member, opts) \
+	{ROWS_NAMES(member), .type = ROWS_KIND_##field_kind, .offset = offsetof(struct struct_name, member), \
+		.options = {ROWS_UNPAREN opts}},
+#define ROWS_FIELD_NESTED(struct_name, field_kind, nested, member, opts) \
+	{ROWS_NAMES(member), .type = field_kind, .offset = offsetof(struct struct_name, member), \
+		.record = &nested##_record_table, .options = {ROWS_UNPAREN opts}},
 
 #define ROWS_PARAM_ROW_P(id, type, name, options) ROWS_FIELD(id##_args, type, name, options)
-#define ROWS_PARAM_ROW_P_LIST(id, nested, name, options)                                                     \
+#define ROWS_PARAM_ROW_P_LIST(id, nested, name, options) \
 	ROWS_FIELD_NESTED(id##_args, FIELD_LIST, nested, name, options)
 #define ROWS_PARAM_ROW_R(...)
 #define ROWS_PARAM_ROW_R_LIST(...)
@@ -101,13 +101,13 @@
 #define ROWS_REPLY_ROW_P(...)
 #define ROWS_REPLY_ROW_P_LIST(...)
 #define ROWS_REPLY_ROW_R(id, type, name, options) ROWS_FIELD(id##_reply, type, name, options)
-#define ROWS_REPLY_ROW_R_LIST(id, nested, name, options)                                                     \
+#define ROWS_REPLY_ROW_R_LIST(id, nested, name, options) \
 	ROWS_FIELD_NESTED(id##_reply, FIELD_LIST, nested, name, options)
-#define ROWS_REPLY_ROW_R_OBJECT(id, nested, name, options)                                                   \
+#define ROWS_REPLY_ROW_R_OBJECT(id, nested, name, options) \
 	ROWS_FIELD_NESTED(id##_reply, FIELD_OBJECT, nested, name, options)
-#define ROWS_REPLY_ROW_R_SPREAD(id, nested, name, options)                                                   \
+#define ROWS_REPLY_ROW_R_SPREAD(id, nested, name, options) \
 	ROWS_FIELD_NESTED(id##_reply, FIELD_SPREAD, nested, name, options)
 
 #define ROWS_RECORD_ROW_F(id, type, name, options) ROWS_FIELD(id##_record, type, name, options)
-#define ROWS_RECORD_ROW_F_LIST(id, nested, name, options)                                                    \
+#define ROWS_RECORD_ROW_F_LIST(id, nested, name, options) \
 	ROWS_FIELD_NESTED(id##_record, FIELD_LIST, nested, name, options)

@@ -1,5 +1,6 @@
-/* Rows of the files in api/ at run time: what a call takes and answers, and the readers and writers that work from it. The rows are
- * data; who may call what, points and locks are for src/api to act on. See schema/rows.h for how a row becomes these tables. */
+/* Rows of the files in api/ at run time: what a call takes and answers, and the readers and writers that work
+ * from it. The rows are data; who may call what, points and locks are for src/api to act on. See
+ * schema/rows.h for how a row becomes these tables. */
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
@@ -70,11 +71,11 @@ enum field_flag {
 
 struct field_options {
 	unsigned flags;
-	int64_t min, max;	  /* of a number; of a text its bytes. max 0: 255 bytes, or INT64_MAX */
-	int64_t fallback;	  /* of an absent number or bool */
+	int64_t min, max; /* of a number; of a text its bytes. max 0: 255 bytes, or INT64_MAX */
+	int64_t fallback; /* of an absent number or bool */
 	enum field_format format;
-	const char *wire;	  /* when the name on the wire is no C identifier */
-	const char *alias;	  /* another accepted name */
+	const char *wire;  /* when the name on the wire is no C identifier */
+	const char *alias; /* another accepted name */
 	const char *doc;
 };
 
@@ -131,13 +132,16 @@ struct param {
 	const char *name, *value;
 	size_t value_len;
 };
-/* The last parameter that means this field: its exact name, else the name without regard to case and "_", else its alias. */
+/* The last parameter that means this field: its exact name, else the name without regard to case and "_",
+ * else its alias. */
 const struct param *param_find(const struct param *params, size_t count, const char *name, const char *alias);
-/* Fills ARGS (zeroed, record->size bytes) from parameters. ERR_MISSING "<parameter> is missing"; ERR_INVALID names the
- * parameter and what it takes. Texts live in ARENA or in the parameters. Lists cannot come as parameters. */
-int record_from_params(const struct record *record, const struct param *params, size_t count, struct arena *arena,
-	void *args, struct error *err);
-/* The same from a JSON object, as the node protocol and the admin socket carry it; unknown keys are ignored. */
+/* Fills ARGS (zeroed, record->size bytes) from parameters. ERR_MISSING "<parameter> is missing"; ERR_INVALID
+ * names the parameter and what it takes. Texts live in ARENA or in the parameters. Lists cannot come as
+ * parameters. */
+int record_from_params(const struct record *record, const struct param *params, size_t count,
+	struct arena *arena, void *args, struct error *err);
+/* The same from a JSON object, as the node protocol and the admin socket carry it; unknown keys are ignored.
+ */
 int record_from_json(const struct record *record, const struct json *json, struct arena *arena, void *args,
 	struct error *err);
 /* Writes the keys in the order of their rows, without the braces. */

@@ -88,7 +88,8 @@ static const char *sentence_of(const struct error *err)
 	if (err->said[0])
 		return err->said;
 	if (err->code == ERR_UNAVAILABLE)
-		return "A service the node needs, such as libvirtd, does not answer; moactl doctor says which.";
+		return "A service the node needs, such as libvirtd, does not answer; moactl doctor says "
+		       "which.";
 	if (err->code == ERR_TIMEOUT)
 		return "It took too long; the node's log says what.";
 	return "It failed for a reason inside the node; its log says why.";

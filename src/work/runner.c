@@ -92,9 +92,11 @@ static void do_work(struct work_runner *runner, struct work *work, struct arena 
 		give_up(runner, work, "its record is broken");
 		return;
 	}
-	struct work_context context = {
-		.owner = runner->config.owner, .db = runner->config.db, .work = *work, .args = args, .arena = arena
-	};
+	struct work_context context = {.owner = runner->config.owner,
+		.db = runner->config.db,
+		.work = *work,
+		.args = args,
+		.arena = arena};
 	work_run(&context, kind, is_stopping, runner);
 }
 
@@ -153,7 +155,7 @@ int work_runner_start(const struct work_runner_config *config, struct work_runne
 	unsigned wanted = config->threads < THREADS_MAX ? config->threads : THREADS_MAX;
 	for (unsigned i = 0; i < wanted; i++) {
 		struct thread_start *start = mem_new(struct thread_start);
-		*start = (struct thread_start){ runner, i };
+		*start = (struct thread_start){runner, i};
 		pthread_mutex_lock(&runner->lock);
 		int rc = pthread_create(&runner->threads[i], NULL, serve, start);
 		runner->thread_count += rc == 0;

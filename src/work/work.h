@@ -1,7 +1,8 @@
-/* The work engine: slow work as rows of the store, done step by step, continued after a crash at the recorded step or undone. A
- * kind is a table of steps; each step and each undo may run again after a crash, so both are idempotent. Every border
- * between steps is a fault point: MOA_FAULT=kind:step:before|after (undo steps: kind:step:undo-before|undo-after) ends the
- * process there, and kind:step:fail makes a step fail after it ran; a list of them is separated by commas. */
+/* The work engine: slow work as rows of the store, done step by step, continued after a crash at the recorded
+ * step or undone. A kind is a table of steps; each step and each undo may run again after a crash, so both
+ * are idempotent. Every border between steps is a fault point: MOA_FAULT=kind:step:before|after (undo steps:
+ * kind:step:undo-before|undo-after) ends the process there, and kind:step:fail makes a step fail after it
+ * ran; a list of them is separated by commas. */
 #pragma once
 #include "base/arena.h"
 #include "base/error.h"
@@ -11,17 +12,17 @@
 
 /* One run of a work; lives on the runner's thread. */
 struct work_context {
-	void *owner;		    /* work_runner_config.owner */
+	void *owner; /* work_runner_config.owner */
 	struct db *db;
 	struct work work;
-	const struct json *args;    /* work.args, parsed */
-	struct arena *arena;	    /* of this step */
+	const struct json *args; /* work.args, parsed */
+	struct arena *arena;	 /* of this step */
 };
 
 struct work_step {
 	const char *name;
-	int percent;		    /* completed_percent when it begins */
-	const char *message;	    /* friendly_progress_message while it runs */
+	int percent;	     /* completed_percent when it begins */
+	const char *message; /* friendly_progress_message while it runs */
 	int (*run)(struct work_context *context, struct error *err);
 	int (*undo)(struct work_context *context, struct error *err); /* NULL: nothing to undo */
 };
@@ -32,7 +33,8 @@ struct work_kind {
 	size_t step_count;
 };
 
-/* Shows that a long step goes on: percent of the whole work and what it is at. Written to the store at most once a second. */
+/* Shows that a long step goes on: percent of the whole work and what it is at. Written to the store at most
+ * once a second. */
 void work_progress(struct work_context *context, int percent, const char *message);
 
 struct work_runner_config {

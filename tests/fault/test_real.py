@@ -65,8 +65,7 @@ def need_ovz_template(host):
 
 
 def create(host, *words):
-    return host.moad.ctl("vps", "create", "--type", "ovz", "--plan", "tiny", "--account", "customer@example.com", "--os", TEMPLATE,
-                         "--hostname", "fault.example.com", *words)
+    return host.moad.ctl(*host.order("ovz", "tiny"), *words)
 
 
 def set_off(host, kind, veid):

@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from host import Host, missing  # noqa: E402
 
-
 # Boots are slow without hardware acceleration; a test that is not done after this hangs.
 LIMIT_S = 1500
 

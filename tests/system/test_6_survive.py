@@ -175,7 +175,8 @@ def test_many_orders_at_once(host, guests):
         check_nothing_of(host, order["veid"])
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a b", "a;b", "../../etc", "a'b", 'a"b', "a\nb", "$(id)", "a" * 64 + ".com", "x" * 10**5])
+@pytest.mark.parametrize("name", ["", "-a", "a b", "a;b", "../../etc", "a'b", 'a"b', "a\nb", "$(id)", "a" * 64 + ".com",
+                                  "x" * 10**5])
 def test_hostile_names_are_refused_when_ordering(host, guests, name):
     before = host.moad.ctl("vps", "list")["vps"]
     with pytest.raises(CtlError):
@@ -265,7 +266,8 @@ def test_files_inside_are_not_followed_outside(container, host):
     outside = host.base / "outside"
     outside.write_text("untouched")
     os.chmod(outside, 0o666)
-    container.run(f"rm -rf /var/lib/cloud/seed; ln -s {host.base} /var/lib/cloud/seed; rm -f /etc/hostname; ln -s {outside} /etc/hostname")
+    container.run(f"rm -rf /var/lib/cloud/seed; ln -s {host.base} /var/lib/cloud/seed; "
+                  f"rm -f /etc/hostname; ln -s {outside} /etc/hostname")
     container.call("restart", timeout_s=300)
     assert outside.read_text() == "untouched"
     assert not (host.base / "nocloud").exists()

@@ -104,7 +104,7 @@ class TestCounts:
             assert answer["error"] in (700001, 700005)
 
     def test_a_body_over_the_limit(self, moad):
-        answer = post(moad, "getServiceInfo", b"x=" + b"y" * (3 * MIB))
+        answer = post(moad, "getServiceInfo", b"x=" + b"y" * (4 * MIB))
         assert answer.status == 413
 
     def test_a_header_over_the_limit(self, moad):

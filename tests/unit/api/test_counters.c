@@ -1,5 +1,5 @@
-/* Counts behind a store: windows, budgets, a store that is away, and several processes on one store. The store is a small table
- * here, whose answers a test can hold back. */
+/* Counts behind a store: windows, budgets, a store that is away, and several processes on one store. The
+ * store is a small table here, whose answers a test can hold back. */
 #include "api/counters.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,11 +27,11 @@ struct store {
 	pthread_cond_t changed;
 	struct row rows[ROWS_MAX];
 	size_t count;
-	int writes;    /* changes with a count */
-	int attempts;  /* flushes, failed ones too */
-	bool is_away;  /* answers with an error */
-	bool is_slow;  /* lets flushes wait */
-	int waiting;   /* flushes that do */
+	int writes;   /* changes with a count */
+	int attempts; /* flushes, failed ones too */
+	bool is_away; /* answers with an error */
+	bool is_slow; /* lets flushes wait */
+	int waiting;  /* flushes that do */
 };
 
 static struct row *row_of(struct store *store, const struct counter_key *key)
@@ -117,12 +117,12 @@ static int64_t total(struct store *store, unsigned char number)
 }
 
 /* Half a minute at most; flushes come every half second. */
-#define AWAIT(condition)                                                                                     \
-	do {                                                                                                 \
-		int64_t until_ms_ = clock_monotonic_ms() + 30000;                                            \
-		while (!(condition) && clock_monotonic_ms() < until_ms_)                                     \
-			poll(NULL, 0, 5);                                                                    \
-		assert_true(condition);                                                                      \
+#define AWAIT(condition) \
+	do { \
+		int64_t until_ms_ = clock_monotonic_ms() + 30000; \
+		while (!(condition) && clock_monotonic_ms() < until_ms_) \
+			poll(NULL, 0, 5); \
+		assert_true(condition); \
 	} while (0)
 
 static bool spend(struct counters *counters, unsigned char number, int64_t cost, int64_t now_s)

@@ -1,4 +1,5 @@
-/* The error convention: what is written, what a customer may read of it, and that a caller may want no words. */
+/* The error convention: what is written, what a customer may read of it, and that a caller may want no words.
+ */
 #include "base/error.h"
 #include "base/text.h"
 #include <setjmp.h>
@@ -54,9 +55,9 @@ static void errno_picks_the_code(void **state)
 	(void)state;
 	static const struct {
 		int number, code;
-	} rows[] = {{ENOENT, ERR_NOT_FOUND}, {EEXIST, ERR_EXISTS}, {EACCES, ERR_DENIED}, {ENOSPC, ERR_CAPACITY},
-		{EDQUOT, ERR_CAPACITY}, {ETIMEDOUT, ERR_TIMEOUT}, {ECONNREFUSED, ERR_UNAVAILABLE},
-		{ENOSYS, ERR_UNSUPPORTED}, {EIO, ERR_IO}, {EBADF, ERR_IO}};
+	} rows[] = {{ENOENT, ERR_NOT_FOUND}, {EEXIST, ERR_EXISTS}, {EACCES, ERR_DENIED},
+		{ENOSPC, ERR_CAPACITY}, {EDQUOT, ERR_CAPACITY}, {ETIMEDOUT, ERR_TIMEOUT},
+		{ECONNREFUSED, ERR_UNAVAILABLE}, {ENOSYS, ERR_UNSUPPORTED}, {EIO, ERR_IO}, {EBADF, ERR_IO}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct error err = {0};
 		assert_int_equal(err_errno(&err, rows[i].number, "open %s", "x"), -rows[i].code);

@@ -85,7 +85,8 @@ static void a_replaced_file_is_whole_for_who_has_it_open(void **state)
 	assert_string_equal(text, "newer");
 }
 
-/* The write fails half-way (a limit on file sizes stands for a full disk): the old file stays, nothing else does. */
+/* The write fails half-way (a limit on file sizes stands for a full disk): the old file stays, nothing else
+ * does. */
 static void a_failed_write_leaves_the_old_file_alone(void **state)
 {
 	struct folder *folder = *state;

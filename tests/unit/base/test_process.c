@@ -98,7 +98,8 @@ static void the_environment_is_small(void **state)
 {
 	(void)state;
 	setenv("MOA_TEST_SECRET", "leaks", 1);
-	owned_in(process_result_done) struct process_result result = run_shell("env", (struct process_request){0});
+	owned_in(process_result_done) struct process_result result =
+		run_shell("env", (struct process_request){0});
 	assert_null(strstr(result.output.data, "MOA_TEST_SECRET"));
 	assert_non_null(strstr(result.output.data, "LC_ALL=C.UTF-8"));
 	const char *env[] = {"ONLY=this", "PATH=/usr/bin:/bin", NULL};
@@ -150,8 +151,9 @@ static void lines_come_whole(void **state)
 	assert_string_equal(lines.text, "<one><two><50%><three>");
 	assert_true(lines.started > 0);
 	struct lines endless = {.text = ""};
-	owned_in(process_result_done) struct process_result long_result = run_shell(
-		"head -c 2000 /dev/zero | tr '\\0' x", (struct process_request){.line = note_line, .context = &endless});
+	owned_in(process_result_done) struct process_result long_result =
+		run_shell("head -c 2000 /dev/zero | tr '\\0' x",
+			(struct process_request){.line = note_line, .context = &endless});
 	assert_int_equal(long_result.output.len, 2000);
 	assert_int_equal(endless.count, 3);
 }

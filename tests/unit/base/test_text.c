@@ -73,10 +73,11 @@ static void sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} good[] = {{"0", 0}, {"512", 512}, {"1K", 1024}, {"512M", 512ull << 20}, {"20G", 20ull << 30},
-		{"20g", 20ull << 30}, {"1.5T", 3ull << 39}, {"1GiB", 1ull << 30}, {"1GB", 1ull << 30}, {"7B", 7},
-		{"1P", 1ull << 50}, {"9000000000000000", 9000000000000000ull}};
-	static const char *const bad[] = {"", "G", "-1G", "+1G", " 1G", "1 G", "1X", "1GG", "1Gi", "0x10", "1e3",
-		"1e3G", "1.5.5G", "nan", "inf", "1P1", "9P1P", "99999999999999999999", "1G\n", ".5G", ".", "0 ", "0\x20G"};
+		{"20g", 20ull << 30}, {"1.5T", 3ull << 39}, {"1GiB", 1ull << 30}, {"1GB", 1ull << 30},
+		{"7B", 7}, {"1P", 1ull << 50}, {"9000000000000000", 9000000000000000ull}};
+	static const char *const bad[] = {"", "G", "-1G", "+1G", " 1G", "1 G", "1X", "1GG", "1Gi", "0x10",
+		"1e3", "1e3G", "1.5.5G", "nan", "inf", "1P1", "9P1P", "99999999999999999999", "1G\n", ".5G",
+		".", "0 ", "0\x20G"};
 	uint64_t bytes;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		if (!text_to_bytes(good[i].text, &bytes))
@@ -120,10 +121,11 @@ static void allowed_bytes(void **state)
 static void utf8(void **state)
 {
 	(void)state;
-	static const char *const good[] = {
-		"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
-	static const char *const bad[] = {"\x80", "\xc3", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80",
-		"\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xe2\x82", "\xe2\x28\xa1"};
+	static const char *const good[] = {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+		"\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+	static const char *const bad[] = {"\x80", "\xc3", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+		"\xed\xa0\x80", "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",
+		"a\xe2\x82", "\xe2\x28\xa1"};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(text_is_utf8(good[i], strlen(good[i])));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)

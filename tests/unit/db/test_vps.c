@@ -336,8 +336,10 @@ static int explain(struct connection *connection, void *context, struct error *e
 static void test_queries_use_their_indexes(void **state)
 {
 	struct store *store = *state;
-	if (!stores_are_sqlite())
-		skip(); /* PostgreSQL's planner chooses by the number of rows */
+	if (!stores_are_sqlite()) {
+		print_message("SKIP: PostgreSQL's planner chooses by the number of rows\n");
+		skip();
+	}
 	assert_good(db_transact(store->db, explain, &store->arena, &store->err));
 }
 

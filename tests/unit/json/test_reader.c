@@ -20,8 +20,8 @@ static struct json *parse(const char *text)
 static void members(void **state)
 {
 	(void)state;
-	owned(json_free) struct json *json =
-		parse("{\"text\":\"a\\/b\",\"int\":-7,\"yes\":true,\"null\":null,\"list\":[1,\"x\"],\"real\":1.5}");
+	owned(json_free) struct json *json = parse(
+		"{\"text\":\"a\\/b\",\"int\":-7,\"yes\":true,\"null\":null,\"list\":[1,\"x\"],\"real\":1.5}");
 	assert_true(json_is_object(json));
 	assert_string_equal(json_get_text(json, "text", "no"), "a/b");
 	assert_int_equal(json_get_int(json, "int", 0), -7);
@@ -50,9 +50,10 @@ static void another_type_is_the_fallback(void **state)
 static void refusals(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"", " ", "{", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "{\"a\":1,\"a\":2}",
-		"{a:1}", "[1,]", "{\"a\":1,}", "'x'", "nul", "01", "+1", "1e999", "99999999999999999999", "\"\\x\"",
-		"\"\\ud800\"", "\"a\nb\"", "\"\xff\"", "\"\xc0\xaf\"", "{\"a\\u0000b\":1}", "[1 2]", "NaN", "/**/1"};
+	static const char *const bad[] = {"", " ", "{", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} x",
+		"{\"a\":1,\"a\":2}", "{a:1}", "[1,]", "{\"a\":1,}", "'x'", "nul", "01", "+1", "1e999",
+		"99999999999999999999", "\"\\x\"", "\"\\ud800\"", "\"a\nb\"", "\"\xff\"", "\"\xc0\xaf\"",
+		"{\"a\\u0000b\":1}", "[1 2]", "NaN", "/**/1"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct json *json = NULL;
 		struct error err = {0};

@@ -21,34 +21,31 @@ struct names {
 };
 
 static const struct names hostnames = {name_is_hostname,
-	{"a", "localhost", "my.server.com", "UPPER.Case", "1a.2b", "xn--mnchen-3ya.de", "a-b.c-d", SIXTY "abc",
-		SIXTY ".b." SIXTY "." SIXTY "." SIXTY ".abcd"},
-	{"", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a.b-", "1.2.3.4", "1234", "a_b", "a b", "a/b", "../a", "a\n",
-		"\xc3\xa4.de", "a;reboot", "$(id)", "a\"b", SIXTY "abcd", SIXTY "." SIXTY "." SIXTY "." SIXTY ".abcdefghijk"}};
+	{"a", "localhost", "my.server.com", "UPPER.Case", "1a.2b", "xn--mnchen-3ya.de", "a-b.c-d",
+		SIXTY "abc", SIXTY ".b." SIXTY "." SIXTY "." SIXTY ".abcd"},
+	{"", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a.b-", "1.2.3.4", "1234", "a_b", "a b", "a/b",
+		"../a", "a\n", "\xc3\xa4.de", "a;reboot", "$(id)", "a\"b", SIXTY "abcd",
+		SIXTY "." SIXTY "." SIXTY "." SIXTY ".abcdefghijk"}};
 static const struct names templates = {name_is_template,
 	{"debian-12-x86_64", "ubuntu-24.04-x86_64", "a", "9front", SIXTY "abc"},
 	{"", "Debian", "-a", ".a", "_a", "a/b", "..", "a..b", "a b", "a\n", "a;b", SIXTY "abcd"}};
-static const struct names identifiers = {name_is_identifier,
-	{"kvmv5-40g-2048m", "A", "9", "a.b_c-d"},
+static const struct names identifiers = {name_is_identifier, {"kvmv5-40g-2048m", "A", "9", "a.b_c-d"},
 	{"", ".", "..", "-a", "_a", ".a", "a/b", "a b", "a\n", "a'b", SIXTY "abcd"}};
-static const struct names locations = {name_is_location,
-	{"USCA_1", "A", "EUNL_3", "ABCDEFGHIJKLMNO"},
+static const struct names locations = {name_is_location, {"USCA_1", "A", "EUNL_3", "ABCDEFGHIJKLMNO"},
 	{"", "usca_1", "1USCA", "_A", "US-CA", "US CA", "ABCDEFGHIJKLMNOP", "A\n", "../A"}};
 static const struct names emails = {name_is_email,
 	{"a@b.c", "first.last+tag@mail.example.com", "o'hara@example.com", "x@localhost"},
-	{"", "@", "a@", "@b.c", "a@b@c", "a b@c.d", "a@b c", "a@-b.c", "a@1.2.3.4", "a\n@b.c", "a@b.c\nBcc: d@e.f", "a",
-		"a,b@c.d", "\"a\"@b.c", "a<b>@c.d",
+	{"", "@", "a@", "@b.c", "a@b@c", "a b@c.d", "a@b c", "a@-b.c", "a@1.2.3.4", "a\n@b.c",
+		"a@b.c\nBcc: d@e.f", "a", "a,b@c.d", "\"a\"@b.c", "a<b>@c.d",
 		SIXTY SIXTY SIXTY SIXTY "@" SIXTY ".abc"}};
-static const struct names ipv4s = {name_is_ipv4,
-	{"0.0.0.0", "192.0.2.1", "255.255.255.255"},
-	{"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/24", "::1", "0x1.2.3.4", "a"}};
-static const struct names ipv6s = {name_is_ipv6,
-	{"::", "::1", "2001:db8::", "2001:DB8::1", "::ffff:1.2.3.4"},
+static const struct names ipv4s = {name_is_ipv4, {"0.0.0.0", "192.0.2.1", "255.255.255.255"},
+	{"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/24", "::1",
+		"0x1.2.3.4", "a"}};
+static const struct names ipv6s = {name_is_ipv6, {"::", "::1", "2001:db8::", "2001:DB8::1", "::ffff:1.2.3.4"},
 	{"", "1.2.3.4", "2001:db8::/64", "fe80::1%eth0", ":::", "2001:db8", "g::", "1:2:3:4:5:6:7:8:9"}};
-static const struct names macs = {name_is_mac,
-	{"02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"},
-	{"", "02:00:00:00:00:0", "02:00:00:00:00:001", "02-00-00-00-00-01", "02:00:00:00:00:0G", "02:00:00:00:00:0A",
-		"02:00:00:00:00:01 ", "::::::::::::::::::"}};
+static const struct names macs = {name_is_mac, {"02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"},
+	{"", "02:00:00:00:00:0", "02:00:00:00:00:001", "02-00-00-00-00-01", "02:00:00:00:00:0G",
+		"02:00:00:00:00:0A", "02:00:00:00:00:01 ", "::::::::::::::::::"}};
 
 static void check_names(void **state)
 {
@@ -83,7 +80,8 @@ static void words_of_enums(void **state)
 	for (int i = VPS_KVM; i <= VPS_OVZ; i++)
 		assert_true(vps_type_from_name(vps_type_name((enum vps_type)i), &type) && (int)type == i);
 	for (int i = VPS_CREATING; i <= VPS_DELETED; i++)
-		assert_true(vps_state_from_name(vps_state_name((enum vps_state)i), &vps_state) && (int)vps_state == i);
+		assert_true(vps_state_from_name(vps_state_name((enum vps_state)i), &vps_state) &&
+			    (int)vps_state == i);
 	for (int i = WORK_RUNNING; i <= WORK_FAILED; i++)
 		assert_true(work_state_from_name(work_state_name((enum work_state)i), &work_state) &&
 			    (int)work_state == i);
@@ -115,9 +113,9 @@ static void own_keys_replace_the_accounts(void **state)
 
 int main(void)
 {
-#define NAMES(table)                                                                                         \
-	{                                                                                                    \
-		.name = #table, .test_func = check_names, .initial_state = (void *)&table                    \
+#define NAMES(table) \
+	{ \
+		.name = #table, .test_func = check_names, .initial_state = (void *)&table \
 	}
 	const struct CMUnitTest tests[] = {
 		NAMES(hostnames),

@@ -13,5 +13,7 @@ struct tester {
 
 int test_everything(struct tester *tester, const struct everything_args *args, struct everything_reply *reply,
 	struct error *err);
-int test_nothing(struct tester *tester, const struct nothing_args *args, struct nothing_reply *reply, struct error *err);
-int test_formats(struct tester *tester, const struct formats_args *args, struct formats_reply *reply, struct error *err);
+int test_nothing(struct tester *tester, const struct nothing_args *args, struct nothing_reply *reply,
+	struct error *err);
+int test_formats(struct tester *tester, const struct formats_args *args, struct formats_reply *reply,
+	struct error *err);

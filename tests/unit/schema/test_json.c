@@ -12,7 +12,8 @@
 #define ROWS_TABLE rows
 #include "schema/tables.inc"
 
-static int read_json(const struct record *record, const char *text, struct arena *arena, void *ret, struct error *err)
+static int read_json(
+	const struct record *record, const char *text, struct arena *arena, void *ret, struct error *err)
 {
 	owned(json_free) struct json *json = NULL;
 	memset(ret, 0, record->size);
@@ -102,21 +103,28 @@ static void refusals(void **state)
 		{"5", "a JSON object is expected", ERR_INVALID},
 		{"{}", "newHostname is missing", ERR_MISSING},
 		{"{\"newHostname\":null,\"ssh_keys\":\"\"}", "newHostname is missing", ERR_MISSING},
-		{"{\"newHostname\":\"web\",\"ssh_keys\":{}}", "ssh_keys takes a text of at most 65536 bytes", ERR_INVALID},
+		{"{\"newHostname\":\"web\",\"ssh_keys\":{}}", "ssh_keys takes a text of at most 65536 bytes",
+			ERR_INVALID},
 		{"{\"newHostname\":[\"web\"],\"ssh_keys\":\"\"}",
-			"newHostname takes a host name (letters, digits, hyphens and dots) of at most 253 bytes",
+			"newHostname takes a host name (letters, digits, hyphens and dots) of at most 253 "
+			"bytes",
 			ERR_INVALID},
 		{"{\"newHostname\":\"w\\u0000x\",\"ssh_keys\":\"\"}",
-			"newHostname takes a host name (letters, digits, hyphens and dots) of at most 253 bytes",
+			"newHostname takes a host name (letters, digits, hyphens and dots) of at most 253 "
+			"bytes",
 			ERR_INVALID},
 		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"number\":101}",
 			"number takes a whole number from -5 to 100", ERR_INVALID},
 		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"number\":1.5}",
 			"number takes a whole number from -5 to 100", ERR_INVALID},
-		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"sticky\":7}", "sticky takes 1 or 0", ERR_INVALID},
-		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":[5]}", "a JSON object is expected", ERR_INVALID},
-		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":[{}]}", "name is missing", ERR_MISSING},
-		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":\"x\"}", "leaves takes JSON", ERR_INVALID},
+		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"sticky\":7}", "sticky takes 1 or 0",
+			ERR_INVALID},
+		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":[5]}", "a JSON object is expected",
+			ERR_INVALID},
+		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":[{}]}", "name is missing",
+			ERR_MISSING},
+		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"leaves\":\"x\"}", "leaves takes JSON",
+			ERR_INVALID},
 		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"list\":[5]}", "list takes JSON", ERR_INVALID},
 		{"{\"newHostname\":\"web\",\"ssh_keys\":\"\",\"list\":{}}", "list takes JSON", ERR_INVALID},
 	};
@@ -138,7 +146,8 @@ static void names_are_exact(void **state)
 	struct everything_args args;
 	struct error err;
 	assert_int_equal(
-		read_json(&rows[0].args, "{\"NewHostname\":\"web\",\"ssh_keys\":\"\"}", &arena, &args, &err), -ERR_MISSING);
+		read_json(&rows[0].args, "{\"NewHostname\":\"web\",\"ssh_keys\":\"\"}", &arena, &args, &err),
+		-ERR_MISSING);
 }
 
 int main(void)

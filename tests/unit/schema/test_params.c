@@ -1,4 +1,5 @@
-/* From parameters as clients send them to the typed struct: names, absence, bounds, and the sentences of refusals. */
+/* From parameters as clients send them to the typed struct: names, absence, bounds, and the sentences of
+ * refusals. */
 #include "rows.h"
 #include "base/owned.h"
 #include "base/text.h"
@@ -13,9 +14,9 @@
 #define ROWS_TABLE rows
 #include "schema/tables.inc"
 
-#define PARAM(name, text)                                                                                    \
-	{                                                                                                    \
-		name, text, sizeof(text) - 1                                                                 \
+#define PARAM(name, text) \
+	{ \
+		name, text, sizeof(text) - 1 \
 	}
 /* What a call with all that is required starts with. */
 #define REQUIRED PARAM("newHostname", "web"), PARAM("ssh_keys", "")
@@ -37,10 +38,10 @@ static int read_params(const struct param *params, size_t count, struct everythi
 	return record_from_params(&rows[0].args, params, count, &arena, args, &err);
 }
 
-#define READ(args, ...)                                                                                      \
-	({                                                                                                   \
-		struct param params_[] = {__VA_ARGS__};                                                      \
-		read_params(params_, ARRAY_LEN(params_), args);                                              \
+#define READ(args, ...) \
+	({ \
+		struct param params_[] = {__VA_ARGS__}; \
+		read_params(params_, ARRAY_LEN(params_), args); \
 	})
 
 static void absent_ones_have_their_defaults(void **state)
@@ -65,10 +66,10 @@ static void all_kinds_are_read(void **state)
 {
 	(void)state;
 	struct everything_args args;
-	assert_int_equal(READ(&args, REQUIRED, PARAM("snapshot", "snap"), PARAM("blob", "a\0b"), PARAM("number", "-5"),
-				 PARAM("unbounded", "-9223372036854775808"), PARAM("disk", "1.5G"),
-				 PARAM("sticky", "0"), PARAM("off", "yes"), PARAM("list", "a,,b"),
-				 PARAM("maybe", "7")),
+	assert_int_equal(READ(&args, REQUIRED, PARAM("snapshot", "snap"), PARAM("blob", "a\0b"),
+				 PARAM("number", "-5"), PARAM("unbounded", "-9223372036854775808"),
+				 PARAM("disk", "1.5G"), PARAM("sticky", "0"), PARAM("off", "yes"),
+				 PARAM("list", "a,,b"), PARAM("maybe", "7")),
 		0);
 	assert_string_equal(args.snapshot, "snap");
 	assert_int_equal(args.blob.len, 3);
@@ -88,9 +89,10 @@ static void all_kinds_are_read(void **state)
 static void names_without_case_and_underscore(void **state)
 {
 	(void)state;
-	static const char *const good[] = {
-		"newHostname", "NewHostname", "newhostname", "NEW_HOSTNAME", "new_hostname", "_new__hostname_"};
-	static const char *const bad[] = {"newHostnam", "newHostnames", "new-hostname", "new hostname", "hostname", ""};
+	static const char *const good[] = {"newHostname", "NewHostname", "newhostname", "NEW_HOSTNAME",
+		"new_hostname", "_new__hostname_"};
+	static const char *const bad[] = {
+		"newHostnam", "newHostnames", "new-hostname", "new hostname", "hostname", ""};
 	struct everything_args args;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		if (READ(&args, {good[i], "web", 3}, PARAM("sshKeys", "k")) < 0)
@@ -105,7 +107,8 @@ static void the_exact_name_beats_a_loose_one_and_both_beat_the_alias(void **stat
 {
 	(void)state;
 	struct everything_args args;
-	READ(&args, REQUIRED, PARAM("snapshot", "exact"), PARAM("Snapshot", "loose"), PARAM("fileName", "alias"));
+	READ(&args, REQUIRED, PARAM("snapshot", "exact"), PARAM("Snapshot", "loose"),
+		PARAM("fileName", "alias"));
 	assert_string_equal(args.snapshot, "exact");
 	READ(&args, REQUIRED, PARAM("Snapshot", "loose"), PARAM("fileName", "alias"));
 	assert_string_equal(args.snapshot, "loose");
@@ -134,8 +137,9 @@ static void empty_ones_count_as_absent(void **state)
 {
 	(void)state;
 	struct everything_args args;
-	assert_int_equal(READ(&args, REQUIRED, PARAM("snapshot", ""), PARAM("number", ""), PARAM("disk", ""),
-				 PARAM("sticky", ""), PARAM("list", ""), PARAM("blob", ""), PARAM("maybe", "")),
+	assert_int_equal(
+		READ(&args, REQUIRED, PARAM("snapshot", ""), PARAM("number", ""), PARAM("disk", ""),
+			PARAM("sticky", ""), PARAM("list", ""), PARAM("blob", ""), PARAM("maybe", "")),
 		0);
 	assert_null(args.snapshot);
 	assert_int_equal(args.number, 42);
@@ -158,11 +162,11 @@ static void missing_ones_are_named(void **state)
 	assert_int_equal(read_params(NULL, 0, &args), -ERR_MISSING);
 }
 
-#define REFUSED(name, text, sentence)                                                                        \
-	do {                                                                                                 \
-		struct everything_args args_;                                                                \
-		assert_int_equal(READ(&args_, REQUIRED, PARAM(name, text)), -ERR_INVALID);                   \
-		assert_string_equal(err.said, sentence);                                                     \
+#define REFUSED(name, text, sentence) \
+	do { \
+		struct everything_args args_; \
+		assert_int_equal(READ(&args_, REQUIRED, PARAM(name, text)), -ERR_INVALID); \
+		assert_string_equal(err.said, sentence); \
 	} while (0)
 
 static void bounds_and_their_sentences(void **state)
@@ -214,9 +218,12 @@ static void formats(void **state)
 	static const struct {
 		const char *name, *good, *bad, *sentence;
 	} cases[] = {
-		{"hostname", "web-1.example.com", "-a", "a host name (letters, digits, hyphens and dots) of at most 255 bytes"},
-		{"template", "debian-12-x86_64", "../x", "a template's name such as debian-12-x86_64 of at most 255 bytes"},
-		{"identifier", "Plan.1", "a/b", "a name (letters, digits, dots, hyphens, underscores) of at most 255 bytes"},
+		{"hostname", "web-1.example.com", "-a",
+			"a host name (letters, digits, hyphens and dots) of at most 255 bytes"},
+		{"template", "debian-12-x86_64", "../x",
+			"a template's name such as debian-12-x86_64 of at most 255 bytes"},
+		{"identifier", "Plan.1", "a/b",
+			"a name (letters, digits, dots, hyphens, underscores) of at most 255 bytes"},
 		{"location", "USCA_1", "usca", "a location such as USCA_1"},
 		{"email", "a@b.c", "a", "an email address"},
 		{"ipv4", "192.0.2.1", "::1", "an IPv4 address"},
@@ -233,7 +240,8 @@ static void formats(void **state)
 			fail_msg("%s: %s", cases[i].name, err.message);
 		param.value = cases[i].bad;
 		param.value_len = strlen(cases[i].bad);
-		assert_int_equal(record_from_params(&rows[2].args, &param, 1, &arena, &args, &err), -ERR_INVALID);
+		assert_int_equal(
+			record_from_params(&rows[2].args, &param, 1, &arena, &args, &err), -ERR_INVALID);
 		char expected[200];
 		text_format(expected, sizeof(expected), "%s takes %s", cases[i].name, cases[i].sentence);
 		assert_string_equal(err.said, expected);

@@ -23,13 +23,15 @@ int test_everything(struct tester *tester, const struct everything_args *args, s
 	return 0;
 }
 
-int test_nothing(struct tester *tester, const struct nothing_args *args, struct nothing_reply *reply, struct error *err)
+int test_nothing(struct tester *tester, const struct nothing_args *args, struct nothing_reply *reply,
+	struct error *err)
 {
 	(void)tester, (void)args, (void)reply;
 	return err_say(err, ERR_UNSUPPORTED, "nothing");
 }
 
-int test_formats(struct tester *tester, const struct formats_args *args, struct formats_reply *reply, struct error *err)
+int test_formats(struct tester *tester, const struct formats_args *args, struct formats_reply *reply,
+	struct error *err)
 {
 	(void)tester, (void)args, (void)reply, (void)err;
 	return 0;
@@ -63,7 +65,8 @@ static void rows_are_found_by_their_exact_name(void **state)
 	(void)state;
 	assert_ptr_equal(call_row_find(rows, ARRAY_LEN(rows), "every/thing"), &rows[0]);
 	assert_ptr_equal(call_row_find(rows, ARRAY_LEN(rows), "formats"), &rows[2]);
-	static const char *const none[] = {"", "everything", "Every/thing", "every/thing/", "nothin", "nothing2"};
+	static const char *const none[] = {
+		"", "everything", "Every/thing", "every/thing/", "nothin", "nothing2"};
 	for (size_t i = 0; i < ARRAY_LEN(none); i++)
 		assert_null(call_row_find(rows, ARRAY_LEN(rows), none[i]));
 }
@@ -95,7 +98,8 @@ static void a_full_reply_in_the_order_of_the_rows(void **state)
 {
 	(void)state;
 	struct leaf_record leaves[] = {{"l1", 1}, {"l2", FIELD_ABSENT}};
-	struct branch_record branches[] = {{.label = "b", .lit = true, .leaves = {leaves, 2}}, {.label = "c"}};
+	struct branch_record branches[] = {
+		{.label = "b", .lit = true, .leaves = {leaves, 2}}, {.label = "c"}};
 	const char *names[] = {"x/y", "\xc3\xa4"};
 	struct field_pair pairs[] = {{"192.0.2.1", NULL}, {"2001:db8::", ""}};
 	struct everything_reply reply = {.error = 0,
@@ -127,9 +131,10 @@ static void an_empty_reply_has_no_null(void **state)
 {
 	(void)state;
 	struct everything_reply reply = {.port = FIELD_ABSENT, .raw = "{}"};
-	expect_reply(&reply, "{\"error\":0,\"text\":\"\",\"output\":\"\",\"bytes\":0,\"is-ready\":false,\"names\":[],"
-			     "\"ptr\":{},\"raw\":{},\"branches\":[],\"one\":{\"name\":\"\",\"count\":0},"
-			     "\"name\":\"\",\"count\":0}");
+	expect_reply(&reply,
+		"{\"error\":0,\"text\":\"\",\"output\":\"\",\"bytes\":0,\"is-ready\":false,\"names\":[],"
+		"\"ptr\":{},\"raw\":{},\"branches\":[],\"one\":{\"name\":\"\",\"count\":0},"
+		"\"name\":\"\",\"count\":0}");
 }
 
 int main(void)

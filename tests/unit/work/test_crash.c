@@ -1,4 +1,5 @@
-/* The process is killed at every border of every step, forward and back; the next one ends the work the same way. */
+/* The process is killed at every border of every step, forward and back; the next one ends the work the same
+ * way. */
 #include "world.h"
 #include "base/owned.h"
 #include <setjmp.h>
@@ -39,7 +40,8 @@ static void end_it(struct world *world, int64_t id, struct arena *arena, struct 
 	assert_int_equal(db_work_get(db, id, arena, ret, NULL), 0);
 }
 
-static void try_point(const char *kind, const char *point, enum work_state end, const char *files, const char *sentence)
+static void try_point(
+	const char *kind, const char *point, enum work_state end, const char *files, const char *sentence)
 {
 	void *state = NULL;
 	assert_int_equal(world_make(&state), 0);
@@ -54,7 +56,8 @@ static void try_point(const char *kind, const char *point, enum work_state end, 
 	}
 	run_until_killed(world, id, point);
 	end_it(world, id, &arena, &work);
-	if (work.state != end || strcmp(world_files(world, place), files) != 0 || strcmp(work.error, sentence) != 0)
+	if (work.state != end || strcmp(world_files(world, place), files) != 0 ||
+		strcmp(work.error, sentence) != 0)
 		fail_msg("%s: %s, files \"%s\", error \"%s\"", point, work_state_name(work.state),
 			world_files(world, place), work.error);
 	assert_int_equal(world_remove(&state), 0);
@@ -63,8 +66,8 @@ static void try_point(const char *kind, const char *point, enum work_state end, 
 static void forward(void **state)
 {
 	(void)state;
-	static const char *const points[] = {"works:one:before", "works:one:after", "works:two:before", "works:two:after",
-		"works:three:before", "works:three:after"};
+	static const char *const points[] = {"works:one:before", "works:one:after", "works:two:before",
+		"works:two:after", "works:three:before", "works:three:after"};
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
 		try_point("works", points[i], WORK_DONE, "one three two ", "");
 }
@@ -82,7 +85,8 @@ static void on_the_way_back(void **state)
 {
 	(void)state;
 	static const char *const points[] = {"breaks:three:undo-before", "breaks:three:undo-after",
-		"breaks:two:undo-before", "breaks:two:undo-after", "breaks:one:undo-before", "breaks:one:undo-after"};
+		"breaks:two:undo-before", "breaks:two:undo-after", "breaks:one:undo-before",
+		"breaks:one:undo-after"};
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
 		try_point("breaks", points[i], WORK_FAILED, "", "There is no room");
 }

@@ -1,4 +1,5 @@
-/* One work from where it stands to its end: forward, back, again when a service is away, and stopped between steps. */
+/* One work from where it stands to its end: forward, back, again when a service is away, and stopped between
+ * steps. */
 #include "world.h"
 #include "base/owned.h"
 #include "work/run.h"

@@ -97,14 +97,17 @@ static void given_up(struct world *world, struct work work, const char *sentence
 static void broken_records_are_given_up(void **state)
 {
 	struct world *world = *state;
-	static const char unknown[] = "this node does not know this kind of work", broken[] = "its record is broken";
+	static const char unknown[] = "this node does not know this kind of work",
+			  broken[] = "its record is broken";
 	char place[1024];
 	given_up(world, (struct work){.veid = 1000001, .kind = "nonsense", .args = "{}"}, unknown);
 	given_up(world, (struct work){.veid = 1000001, .kind = "works", .args = "{"}, broken);
 	given_up(world, (struct work){.veid = 1000001, .kind = "works", .args = "{}", .step = -1}, broken);
 	given_up(world, (struct work){.veid = 1000001, .kind = "works", .args = "{}", .step = 4}, broken);
 	given_up(world,
-		(struct work){.veid = 1000001, .kind = "works", .args = "{}", .step = 3, .state = WORK_UNDOING}, broken);
+		(struct work){
+			.veid = 1000001, .kind = "works", .args = "{}", .step = 3, .state = WORK_UNDOING},
+		broken);
 	assert_string_equal(world_log(world, place), "");
 }
 

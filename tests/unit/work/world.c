@@ -45,15 +45,15 @@ static int undo_step(struct work_context *context, const char *name)
 	return 0;
 }
 
-#define STEP(name)                                                                                           \
-	static int run_##name(struct work_context *context, struct error *err)                               \
-	{                                                                                                    \
-		return do_step(context, #name, err);                                                         \
-	}                                                                                                    \
-	static int undo_##name(struct work_context *context, struct error *err)                              \
-	{                                                                                                    \
-		(void)err;                                                                                   \
-		return undo_step(context, #name);                                                            \
+#define STEP(name) \
+	static int run_##name(struct work_context *context, struct error *err) \
+	{ \
+		return do_step(context, #name, err); \
+	} \
+	static int undo_##name(struct work_context *context, struct error *err) \
+	{ \
+		(void)err; \
+		return undo_step(context, #name); \
 	}
 STEP(one)
 STEP(two)
@@ -151,7 +151,8 @@ int64_t world_add(struct world *world, struct db *db, int64_t veid, const char *
 void world_await(struct db *db, int64_t id, struct arena *arena, struct work *ret)
 {
 	struct error err = {0};
-	for (int64_t until_ms = clock_monotonic_ms() + AWAIT_MS; clock_monotonic_ms() < until_ms; poll(NULL, 0, 5)) {
+	for (int64_t until_ms = clock_monotonic_ms() + AWAIT_MS; clock_monotonic_ms() < until_ms;
+		poll(NULL, 0, 5)) {
 		if (db_work_get(db, id, arena, ret, &err) < 0)
 			fail_msg("%s", err.message);
 		if (!work_is_unfinished(ret->state))
@@ -163,8 +164,11 @@ void world_await(struct db *db, int64_t id, struct arena *arena, struct work *re
 
 void world_run(struct world *world, struct db *db, int64_t id, unsigned threads)
 {
-	struct work_runner_config config = {
-		.db = db, .node_id = world->node_id, .kinds = world_kinds, .threads = threads, .owner = world};
+	struct work_runner_config config = {.db = db,
+		.node_id = world->node_id,
+		.kinds = world_kinds,
+		.threads = threads,
+		.owner = world};
 	struct work_runner *runner = NULL;
 	struct error err = {0};
 	owned_in(arena_done) struct arena arena = ARENA_INIT;

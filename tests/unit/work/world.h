@@ -1,5 +1,5 @@
-/* What the engine's tests act on: a folder with a store of its own, and kinds of work whose steps leave a file each, so that
- * the end of a work can be seen from outside whatever process did it. */
+/* What the engine's tests act on: a folder with a store of its own, and kinds of work whose steps leave a
+ * file each, so that the end of a work can be seen from outside whatever process did it. */
 #pragma once
 #include "work/work.h"
 
@@ -13,8 +13,8 @@ struct world {
 int world_make(void **state);
 int world_remove(void **state);
 
-/* Steps one, two and three each make a file of their name; undoing takes it away. In "breaks" the third fails with a
- * sentence for the customer. "flickers" is one step whose service is away the first time. */
+/* Steps one, two and three each make a file of their name; undoing takes it away. In "breaks" the third fails
+ * with a sentence for the customer. "flickers" is one step whose service is away the first time. */
 extern const struct work_kind kind_works, kind_breaks, kind_flickers;
 extern const struct work_kind *const world_kinds[];
 
