@@ -79,15 +79,20 @@ static int want_running(struct guest *guest, bool wanted, struct error *err)
 	return db_vps_set_wanted_running(guest->host->db, guest->vps.veid, wanted, err);
 }
 
+static int lock_runnable(struct host *host, int64_t veid, struct guest *guest, struct error *err)
+{
+	int rc = guest_lock(host, veid, false, guest, err);
+	if (rc == 0 && guest->vps.suspended)
+		rc = err_set(err, ERR_SUSPENDED, "VPS %lld is suspended", (long long)veid);
+	return rc;
+}
+
 int host_start(struct host *host, int64_t veid, struct error *err)
 {
 	owned_in(guest_done) struct guest guest;
-	int rc = guest_lock(host, veid, false, &guest, err);
-	if (rc < 0)
-		return rc;
-	if (guest.vps.suspended)
-		return err_set(err, ERR_SUSPENDED, "VPS %lld is suspended", (long long)veid);
-	rc = guest_start(&guest, err);
+	int rc = lock_runnable(host, veid, &guest, err);
+	if (rc == 0)
+		rc = guest_start(&guest, err);
 	return rc < 0 ? rc : want_running(&guest, true, err);
 }
 
@@ -103,12 +108,9 @@ int host_stop(struct host *host, int64_t veid, struct error *err)
 int host_restart(struct host *host, int64_t veid, struct error *err)
 {
 	owned_in(guest_done) struct guest guest;
-	int rc = guest_lock(host, veid, false, &guest, err);
-	if (rc < 0)
-		return rc;
-	if (guest.vps.suspended)
-		return err_set(err, ERR_SUSPENDED, "VPS %lld is suspended", (long long)veid);
-	rc = guest_stop(&guest, err);
+	int rc = lock_runnable(host, veid, &guest, err);
+	if (rc == 0)
+		rc = guest_stop(&guest, err);
 	if (rc == 0)
 		rc = guest_start(&guest, err);
 	return rc < 0 ? rc : want_running(&guest, true, err);
