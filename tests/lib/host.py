@@ -41,6 +41,20 @@ def missing():
     return ""
 
 
+def wait_turn(prefix):
+    """Two runs of the same tests beside each other would share names: the later one waits here. The turn ends with its process."""
+    turn = socket.socket(socket.AF_UNIX)
+
+    def is_ours():
+        with contextlib.suppress(OSError):
+            turn.bind(f"\0moa-test-{prefix}")
+            return True
+        return False
+
+    eventually(f"the tests named {prefix} of another run end", is_ours, 1200, 1)
+    return turn
+
+
 class Footprint:
     """What a host with this prefix and folder has on the machine."""
 
@@ -123,6 +137,7 @@ class Host:
     def __init__(self, name, prefix, number, pool_size="24G", hypervisors=("kvm", "ovz")):
         self.prefix, self.bridge, self.number = prefix, f"{prefix}br0", number
         self.gateway = f"10.{number}.0.1"
+        self.turn = wait_turn(prefix)
         self.sweep_orphans(name)
         self.base = Path(tempfile.mkdtemp(prefix=f"moa-{name}-"))
         self.base.chmod(0o711)
@@ -279,6 +294,7 @@ class Host:
             self.footprint.sweep()
             eventually(f"all of {self.base} goes", lambda: not self.footprint.everything(), 60)
             shutil.rmtree(self.base, ignore_errors=True)
+            self.turn.close()
         assert not left, f"left behind: {left}"
 
 

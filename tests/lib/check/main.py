@@ -136,12 +136,13 @@ class Told:
     def __init__(self, results, records):
         self.results = results
         self.records = records
-        self.count = 0
+        self.offset = self.count = 0
         self.file = None
         self.since = 0
 
     def look(self, end=False):
-        for record in read_records(self.records)[self.count:]:
+        records, self.offset = read_records(self.records, self.offset)
+        for record in records:
             file = record["name"].split("::")[0]
             if file != self.file:
                 self.close()

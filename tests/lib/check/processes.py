@@ -6,11 +6,17 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
 OUTPUT_MAX = 4 << 20
 LEFTOVER_WAIT_S = 15
+TICK_S = 0.05
+
+# What run() started, as opposed to what became ours because its parent ended.
+started = set()
+started_lock = threading.Lock()
 
 
 class Ended:
@@ -58,10 +64,12 @@ def reap_adopted(group):
 
 def run(command, limit_s, env=None, cwd=None, watch=None):
     """Output goes to a file, so that a process which outlives the program cannot keep us reading."""
-    started = time.monotonic()
+    begin = time.monotonic()
     with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                 env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
+        with started_lock:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                     env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
+            started.add(child.pid)
         timed_out = False
         try:
             wait(child, limit_s, watch)
@@ -74,11 +82,14 @@ def run(command, limit_s, env=None, cwd=None, watch=None):
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             raise
+        finally:
+            with started_lock:
+                started.discard(child.pid)
         left = end_group(child.pid)
         size = output.seek(0, os.SEEK_END)
         output.seek(max(0, size - OUTPUT_MAX))
         text = output.read().decode("utf-8", "replace")
-    return Ended(child.returncode, text, time.monotonic() - started, timed_out, left and not timed_out)
+    return Ended(child.returncode, text, time.monotonic() - begin, timed_out, left and not timed_out)
 
 
 def wait(child, limit_s, watch):
@@ -88,11 +99,21 @@ def wait(child, limit_s, watch):
         if left <= 0:
             raise subprocess.TimeoutExpired(child.args, limit_s)
         try:
-            child.wait(min(left, 0.5) if watch else left)
+            child.wait(min(left, TICK_S))
             return
         except subprocess.TimeoutExpired:
+            reap_orphans()
             if watch:
                 watch()
+
+
+def reap_orphans():
+    """As process 1 would do it: a script that waits for a daemon's end must not wait for a zombie."""
+    with started_lock:
+        for pid in children():
+            if pid not in started:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
 
 def ended_how(ended, limit_s):

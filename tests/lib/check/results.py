@@ -77,8 +77,11 @@ def append_record(path, **record):
         file.flush()
 
 
-def read_records(path):
+def read_records(path, offset):
+    """The records from this byte on, and where the next ones will begin."""
     if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return [], offset
+    with open(path, "rb") as file:
+        file.seek(offset)
+        whole, end, _ = file.read().rpartition(b"\n")
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole) + len(end)
