@@ -6,7 +6,8 @@
 #include "base/text.h"
 
 static const char content_type[] = "text/plain;charset=UTF-8";
-enum { ANSWER_MAX = 16 << 20 };
+/* A list of 100,000 VPSs is 30 MiB. */
+enum { ANSWER_MAX = 256 << 20 };
 
 struct wire_error {
 	int64_t code;
@@ -100,7 +101,13 @@ void answer_reply(struct http_request *request, const struct call_row *row, cons
 	json_open_object(&writer, NULL);
 	record_write(&row->reply, reply, &writer);
 	json_close_object(&writer);
-	send_json(request, &body, NULL, 200);
+	if (body.overflowed) {
+		struct error err = {0};
+		err_set(&err, ERR_TOO_LARGE, "%s answers more than %d bytes", row->wire, ANSWER_MAX);
+		answer_error(request, &err, 0);
+	} else {
+		send_json(request, &body, NULL, 200);
+	}
 	if (body.capacity > 65536)
 		buffer_done(&body);
 }
