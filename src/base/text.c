@@ -23,6 +23,14 @@ bool text_ends(const char *text, const char *suffix)
 	return len >= suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
 }
 
+int text_index(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(name, names[i]))
+			return (int)i;
+	return -1;
+}
+
 bool text_copy(char *place, size_t size, const char *text)
 {
 	size_t len = strlen(text);

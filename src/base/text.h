@@ -8,6 +8,8 @@
 bool text_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
+/* Where NAME stands in NAMES, or -1. */
+int text_index(const char *name, const char *const *names, size_t count);
 /* Copies into a fixed place; false, and "" there, when it does not fit. */
 bool text_copy(char *place, size_t size, const char *text);
 /* printf into a fixed place; false, and "" there, when it does not fit. */

@@ -17,8 +17,9 @@ int run_teardown(struct app *app); /* there too */
 
 /* signals.c: blocks the signals the daemon takes, before any thread starts. */
 void signals_block(void);
-/* Waits for one: SIGTERM and SIGINT end, SIGHUP reloads, SIGCHLD is the supervisor's. */
-int signals_wait(void);
+/* Waits for one, at most TIMEOUT_MS (for ever when negative), and returns it or 0: SIGTERM and SIGINT end,
+ * SIGHUP reloads, SIGCHLD is the supervisor's. */
+int signals_wait(int timeout_ms);
 
 /* sockets.c: listening sockets, from whoever started this process (by name, as systemd passes them) or made
  * here. */
@@ -27,6 +28,9 @@ enum { SOCKET_HTTP, SOCKET_HTTPS, SOCKET_ADMIN, SOCKET_NODE, SOCKET_COUNT };
 const char *socket_name(int which);
 /* *RET is -1 when the settings say it listens nowhere. */
 int socket_take(struct app *app, int which, int *ret, struct error *err);
+/* Opens the node's socket to the api's group; the node's server looks at the peer's uid as well. Without root
+ * nothing is done. */
+int socket_share_node(struct app *app, unsigned api_gid, struct error *err);
 
 /* folders.c */
 int folders_make(struct app *app, struct error *err);

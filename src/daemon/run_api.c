@@ -91,7 +91,7 @@ static void serve_until_ended(struct app *app)
 {
 	struct error err;
 	for (;;) {
-		int number = signals_wait();
+		int number = signals_wait(-1);
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number != SIGHUP)

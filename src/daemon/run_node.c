@@ -38,19 +38,13 @@ static int lock_state(struct app *app, int *ret, struct error *err)
 static int open_socket(struct app *app, unsigned api_gid, int *ret, struct error *err)
 {
 	int rc = socket_take(app, SOCKET_NODE, ret, err);
-	if (rc < 0)
-		return rc;
-	/* Root and the api process may ask; the server looks at the peer's uid as well. */
-	const char *path = config_path(app->config, "%s/node.sock", app->config->moad_run_dir);
-	if (geteuid() == 0 && (chown(path, 0, api_gid) < 0 || chmod(path, 0660) < 0))
-		return err_errno(err, errno, "owner of %s", path);
-	return 0;
+	return rc < 0 ? rc : socket_share_node(app, api_gid, err);
 }
 
 static void serve_until_ended(void)
 {
 	for (;;) {
-		int number = signals_wait();
+		int number = signals_wait(-1);
 		if (number == SIGTERM || number == SIGINT)
 			return;
 	}

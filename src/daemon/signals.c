@@ -1,6 +1,7 @@
 #include "daemon/app.h"
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
 static void fill(sigset_t *set)
 {
@@ -19,12 +20,11 @@ void signals_block(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-int signals_wait(void)
+int signals_wait(int timeout_ms)
 {
 	sigset_t set;
+	struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
 	fill(&set);
-	int number;
-	while (sigwait(&set, &number) != 0)
-		;
-	return number;
+	int number = sigtimedwait(&set, NULL, timeout_ms < 0 ? NULL : &timeout);
+	return number < 0 ? 0 : number;
 }

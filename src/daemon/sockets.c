@@ -1,6 +1,10 @@
 #include "daemon/app.h"
 #include "daemon/service.h"
 #include "http/http.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const names[SOCKET_COUNT] = {"http", "https", "admin", "node"};
 
@@ -34,4 +38,12 @@ int socket_take(struct app *app, int which, int *ret, struct error *err)
 	 */
 	int rc = http_listen(address, 0600, ret, err);
 	return rc < 0 ? err_wrap(err, "%s", names[which]) : 0;
+}
+
+int socket_share_node(struct app *app, unsigned api_gid, struct error *err)
+{
+	const char *path = address_of(app, SOCKET_NODE) + strlen("unix:");
+	if (geteuid() == 0 && (chown(path, 0, api_gid) < 0 || chmod(path, 0660) < 0))
+		return err_errno(err, errno, "owner of %s", path);
+	return 0;
 }

@@ -174,20 +174,6 @@ static void look_for_ready(struct supervisor *supervisor)
 	service_ready();
 }
 
-/* The next signal, or 0 after TIMEOUT_MS. */
-static int wait_signal(int timeout_ms)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
-	int number = sigtimedwait(&set, NULL, &timeout);
-	return number < 0 ? 0 : number;
-}
-
 static void start_missing(struct supervisor *supervisor)
 {
 	for (int i = 0; i < CHILD_COUNT; i++) {
@@ -213,7 +199,7 @@ static void stop_all(struct supervisor *supervisor)
 			return;
 		if (clock_monotonic_ms() > deadline_ms)
 			send_all(supervisor, SIGKILL);
-		wait_signal(100);
+		signals_wait(100);
 	}
 }
 
@@ -225,7 +211,7 @@ static void supervise(struct supervisor *supervisor)
 		bool busy = !supervisor->told_ready;
 		for (int i = 0; i < CHILD_COUNT; i++)
 			busy = busy || supervisor->children[i].pid <= 0;
-		int number = wait_signal(busy ? 50 : 60000);
+		int number = signals_wait(busy ? 50 : 60000);
 		if (number == SIGTERM || number == SIGINT)
 			break;
 		if (number == SIGHUP && supervisor->children[0].pid > 0)
@@ -239,16 +225,10 @@ static void supervise(struct supervisor *supervisor)
 
 static int open_sockets(struct supervisor *supervisor, struct error *err)
 {
-	struct config *config = supervisor->app->config;
 	int rc = 0;
 	for (int which = 0; rc == 0 && which < SOCKET_COUNT; which++)
 		rc = socket_take(supervisor->app, which, &supervisor->fds[which], err);
-	if (rc < 0 || geteuid() != 0)
-		return rc;
-	const char *path = config_path(config, "%s/node.sock", config->moad_run_dir);
-	if (chown(path, 0, supervisor->gid) < 0 || chmod(path, 0660) < 0)
-		return err_errno(err, errno, "owner of %s", path);
-	return 0;
+	return rc < 0 ? rc : socket_share_node(supervisor->app, supervisor->gid, err);
 }
 
 int run_supervisor(struct app *app)

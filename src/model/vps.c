@@ -15,13 +15,10 @@ const char *vps_type_name(enum vps_type type)
 
 bool vps_type_from_name(const char *name, enum vps_type *ret)
 {
-	for (size_t i = 0; i < ARRAY_LEN(type_names); i++) {
-		if (!text_equal(name, type_names[i]))
-			continue;
-		*ret = (enum vps_type)i;
-		return true;
-	}
-	return false;
+	int index = text_index(name, type_names, ARRAY_LEN(type_names));
+	if (index >= 0)
+		*ret = (enum vps_type)index;
+	return index >= 0;
 }
 
 const char *vps_state_name(enum vps_state state)
@@ -31,13 +28,10 @@ const char *vps_state_name(enum vps_state state)
 
 bool vps_state_from_name(const char *name, enum vps_state *ret)
 {
-	for (size_t i = 0; i < ARRAY_LEN(state_names); i++) {
-		if (!text_equal(name, state_names[i]))
-			continue;
-		*ret = (enum vps_state)i;
-		return true;
-	}
-	return false;
+	int index = text_index(name, state_names, ARRAY_LEN(state_names));
+	if (index >= 0)
+		*ret = (enum vps_state)index;
+	return index >= 0;
 }
 
 const char *vps_preferred_ssh_keys(const struct vps *vps)

@@ -14,13 +14,10 @@ const char *work_state_name(enum work_state state)
 
 bool work_state_from_name(const char *name, enum work_state *ret)
 {
-	for (size_t i = 0; i < ARRAY_LEN(state_names); i++) {
-		if (!text_equal(name, state_names[i]))
-			continue;
-		*ret = (enum work_state)i;
-		return true;
-	}
-	return false;
+	int index = text_index(name, state_names, ARRAY_LEN(state_names));
+	if (index >= 0)
+		*ret = (enum work_state)index;
+	return index >= 0;
 }
 
 bool work_is_unfinished(enum work_state state)

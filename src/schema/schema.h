@@ -109,9 +109,8 @@ enum call_flag {
 struct call_options {
 	int64_t points;
 	unsigned flags;
-	int timeout_ms;	     /* of asking the node; 0 for the default */
-	const char *doc;     /* one sentence */
-	const char *columns; /* keys a command's table shows, comma-separated; all when NULL */
+	int timeout_ms;	 /* of asking the node; 0 for the default */
+	const char *doc; /* one sentence */
 };
 
 struct call_row {
